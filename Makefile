@@ -1,0 +1,121 @@
+# Strop: build, test, try, install. `make help` lists what there is.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+VERSION := 0.1.0
+SOVERSION := 0
+
+# --- what a builder may set -----------------------------------------------------------------------------------------
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR ?= ar
+PREFIX ?= /usr/local
+DESTDIR ?=
+# SAN=address,undefined or SAN=thread builds everything with these sanitizers, in a folder of its own.
+SAN ?=
+# WERROR=-Werror makes warnings errors; `make lint` does so with gcc and clang.
+WERROR ?=
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+comma := ,
+BUILD ?= build/$(if $(SAN),san-$(subst $(comma),-,$(SAN)),$(if $(filter clang%,$(notdir $(CC))),clang,release))
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+PKGS_LIB := libevent_core libevent_extra libsodium libcrypto msgpack
+PKGS_NODE := $(PKGS_LIB) rdkafka inih
+PKGS_TEST := $(PKGS_NODE) cmocka jansson libcbor
+pkg = $(shell pkg-config $(1) $(2) 2>/dev/null)
+
+cc-option = $(shell $(CC) $(1) -Werror -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
+            -Wpointer-arith -Wcast-qual -Wwrite-strings
+HARDENING := -fstack-protector-strong $(call cc-option,-fstack-clash-protection) $(call cc-option,-fcf-protection) \
+             $(call cc-option,-ftrivial-auto-var-init=zero) $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+OPTIMIZE := $(if $(SAN),-O1,-O2)
+CFLAGS ?= $(OPTIMIZE) -g
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DSTROP_VERSION='"$(VERSION)"' -I. -fPIC -fvisibility=hidden $(WARNINGS) $(WERROR) $(HARDENING) $(SANITIZE) \
+             $(call pkg,--cflags,$(PKGS_TEST)) $(CFLAGS) $(CPPFLAGS)
+ALL_LDFLAGS = $(SANITIZE) -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
+
+# --- what there is ------------------------------------------------------------------------------------------------------
+# libstrop: everything an endpoint needs. The node: services, the logs behind them, and the program around them.
+LIB_SRC := $(wildcard transport/*.c transport/base/*.c transport/secure_channel/*.c stream/protocol.c stream/client/*.c) \
+           $(filter-out client/alice.c client/bob.c,$(wildcard client/*.c))
+NODE_SRC := $(filter-out stream/protocol.c,$(wildcard stream/*.c)) $(wildcard stream/kafka/*.c) $(filter-out node/main.c,$(wildcard node/*.c))
+PROGRAMS := strop-node alice bob
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+SIM_SRC := $(wildcard tests/simulation/*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIB_A := $(BUILD)/libstrop.a
+LIB_SO := $(BUILD)/libstrop.so.$(SOVERSION)
+NODE_A := $(BUILD)/libnode.a
+SUPPORT_A := $(BUILD)/tests/libsupport.a
+UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
+SIM_BIN := $(BUILD)/tests/simulation/simulation
+BIN := $(addprefix $(BUILD)/,$(PROGRAMS))
+
+.PHONY: all
+all: $(BIN) $(LIB_A) $(LIB_SO) ## build the programs and the library (output under build/)
+
+# A change of flags rebuilds.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC   $<")
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+define archive
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  AR   $@")
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+endef
+define link
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD   $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie $(filter %.o %.a,$^) -o $@ $(call pkg,--libs,$(1)) -lpthread
+endef
+
+$(LIB_A): $(call obj,$(LIB_SRC)) ; $(archive)
+$(NODE_A): $(call obj,$(NODE_SRC)) ; $(archive)
+$(SUPPORT_A): $(call obj,$(SUPPORT_SRC)) ; $(archive)
+$(LIB_SO): $(call obj,$(LIB_SRC)) client/strop.map
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD   $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libstrop.so.$(SOVERSION) -Wl,--version-script=client/strop.map \
+	        $(filter %.o,$^) -o $@ $(call pkg,--libs,$(PKGS_LIB))
+
+$(BUILD)/strop-node: $(BUILD)/node/main.o $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_NODE))
+$(BUILD)/alice: $(BUILD)/client/alice.o $(LIB_A) ; $(call link,$(PKGS_LIB))
+$(BUILD)/bob: $(BUILD)/client/bob.o $(LIB_A) ; $(call link,$(PKGS_LIB))
+
+$(UNIT_BIN): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
+$(SIM_BIN): $(call obj,$(SIM_SRC)) $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
+
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) node/main.c client/alice.c client/bob.c))
+
+include tests/tests.mk
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@echo
+	@echo 'SAN=address,undefined or SAN=thread works with any of them; CC, CFLAGS, PREFIX and DESTDIR are obeyed; V=1 shows the commands.'

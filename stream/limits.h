@@ -1,0 +1,64 @@
+/* What this layer bounds. Handed down at init, so that a test can make each small. */
+#ifndef STROP_STREAM_LIMITS_H
+#define STROP_STREAM_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The node's services. */
+struct service_limits {
+        size_t streams;               /* streams (partitions) known at once; a create of one more: an error */
+        uint32_t partitions;          /* partitions of one stream; more: an error (R11) */
+        size_t pulls_per_conn;        /* held at once on one connection; one more is answered empty at once (R4) */
+        size_t requests_per_conn;     /* creates, pushes, index look-ups without an answer; then reading waits (R4) */
+        size_t push_bytes_per_conn;   /* bytes of pushes without an answer; then reading waits (R4) */
+        uint32_t hold_ms;             /* a pull of an empty stream is answered empty after this */
+        uint32_t create_ms;           /* a create without an answer: the connection is closed */
+        uint32_t forget_ms;           /* a stream that no connection uses is forgotten after this */
+        size_t record_max;            /* bytes of one push; more: status 1. What can come back alone in a frame */
+};
+
+#define SERVICE_LIMITS_DEFAULT \
+        ((struct service_limits){ \
+                .streams = 100000, .partitions = 64, .pulls_per_conn = 64, .requests_per_conn = 1024, \
+                .push_bytes_per_conn = 4u << 20, .hold_ms = 5000, .create_ms = 60000, .forget_ms = 600000, \
+                .record_max = 65422, \
+        })
+
+/* The log behind them. */
+struct log_limits {
+        size_t append_bytes_high;     /* bytes accepted and not yet in the log: `pressure` is told, pushes wait */
+        size_t append_bytes_low;      /* ... and go on */
+        size_t tail_bytes;            /* newest records of all streams kept for waiting readers; least recently used go first */
+        size_t index_saves_in_flight; /* requests to Kafka at once */
+        uint32_t index_save_ms;       /* one (client, stream) is saved no sooner than this after its last save */
+        size_t index_entries;         /* (client, stream) pairs remembered; least recently used go first */
+        uint32_t sweep_ms;            /* how often the ends of streams with a waiting reader are looked up */
+        size_t sweep_chunk;           /* streams in one look-up */
+        size_t topics_per_producer;
+};
+
+#define LOG_LIMITS_DEFAULT \
+        ((struct log_limits){ \
+                .append_bytes_high = 64u << 20, .append_bytes_low = 32u << 20, .tail_bytes = 64u << 20, \
+                .index_saves_in_flight = 64, .index_save_ms = 100, .index_entries = 100000, .sweep_ms = 250, \
+                .sweep_chunk = 100, .topics_per_producer = 250, \
+        })
+
+/* The client side. */
+struct stream_client_limits {
+        size_t unconfirmed;           /* messages pushed and not confirmed, or waiting to be; more: ERR_FULL */
+        size_t unconfirmed_bytes;     /* their bytes; above this the consumer stops pulling too */
+        size_t in_flight;             /* pushes without an answer */
+        uint32_t pull_limit;          /* messages asked for in one pull */
+        size_t pulls_ahead;           /* pulls out at once while answers come back full */
+        uint32_t answer_ms;           /* no answer for so long: said once, tried on */
+};
+
+#define STREAM_CLIENT_LIMITS_DEFAULT \
+        ((struct stream_client_limits){ \
+                .unconfirmed = 16384, .unconfirmed_bytes = 8u << 20, .in_flight = 512, .pull_limit = 256, \
+                .pulls_ahead = 4, .answer_ms = 10000, \
+        })
+
+#endif

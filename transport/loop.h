@@ -1,0 +1,30 @@
+/* The event loop of a program: libevent below, the context's timers and turns above. One a process. */
+#ifndef STROP_TRANSPORT_LOOP_H
+#define STROP_TRANSPORT_LOOP_H
+
+#include "transport/base/context.h"
+
+struct loop;
+struct loop_watch;
+struct event_base;
+
+/* Drives the timers of `ctx` and ends its turns. NULL when the system refuses. */
+struct loop *loop_new(struct context *ctx);
+void loop_free(struct loop *loop);
+
+/* Runs until loop_stop. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+/* One round without blocking: for a program that has a loop of its own and watches loop_fd. */
+void loop_run_once(struct loop *loop);
+
+/* Calls `ready` whenever fd can be read. The fd stays the caller's. */
+MUST_USE enum err loop_watch_fd(struct loop *loop, int fd, void (*ready)(void *arg), void *arg, struct loop_watch **out);
+/* Calls `caught` in the loop, not in a signal handler. */
+MUST_USE enum err loop_watch_signal(struct loop *loop, int signal, void (*caught)(void *arg), void *arg, struct loop_watch **out);
+void loop_unwatch(struct loop_watch *watch);
+
+struct event_base *loop_base(struct loop *loop);
+struct context *loop_context(struct loop *loop);
+
+#endif

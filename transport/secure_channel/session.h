@@ -1,0 +1,32 @@
+/* What follows the handshake: numbered, encrypted messages in each direction (docs/protocol.md, "Messages").
+ * Nonces from 0, a new key each 32, a replay window of 32. A failure changes nothing (I8). Keys live in memory only (C17). */
+#ifndef STROP_SECURE_CHANNEL_SESSION_H
+#define STROP_SECURE_CHANNEL_SESSION_H
+
+#include "transport/secure_channel/crypto.h"
+
+struct encryptor {
+        struct aead *aead;
+        uint64_t nonce; /* the next one; 2^64 - 1 is never used */
+};
+
+MUST_USE enum err encryptor_init(struct encryptor *enc, const uint8_t key[static KEY_SIZE], uint64_t first_nonce);
+void encryptor_clear(struct encryptor *enc);
+/* Writes nonce, ciphertext and tag: in.n + NONCE_SIZE + TAG_SIZE bytes. ERR_NONCES: none is left, the channel must end. */
+MUST_USE enum err encryptor_seal(struct encryptor *enc, struct bytes in, uint8_t *out);
+
+struct decryptor {
+        struct aead *current, *previous; /* keys of the interval of the highest nonce, and of the one before */
+        uint64_t interval;               /* number of the current key's interval: nonce / 32 */
+        uint64_t highest;                /* highest nonce taken; meaningless while `seen` is 0 */
+        uint32_t window;                 /* bit i: highest - i was taken */
+        bool any;
+};
+
+MUST_USE enum err decryptor_init(struct decryptor *dec, const uint8_t key[static KEY_SIZE]);
+void decryptor_clear(struct decryptor *dec);
+/* `in` is nonce, ciphertext, tag; `out` gets in.n - NONCE_SIZE - TAG_SIZE bytes. ERR_TRUNCATED; ERR_REPLAYED; ERR_DECRYPT.
+ * Vectors: secure-channel.json, replay-window.json. */
+MUST_USE enum err decryptor_open(struct decryptor *dec, struct bytes in, uint8_t *out, uint64_t *nonce);
+
+#endif
