@@ -19,6 +19,8 @@ enum conn_hold {
         CONN_HOLD_OUTPUT = 1,  /* the connection itself: too much waits to be sent */
         CONN_HOLD_REQUESTS = 2,/* a service: too many requests of this connection are open */
         CONN_HOLD_LOG = 4,     /* a service: the log takes no more for now */
+        CONN_HOLD_TURN = 8,    /* the connection itself: it has had its share of this turn */
+        CONN_HOLD_STOP = 16,   /* the program stops and takes no new requests */
 };
 
 struct conns_events {
@@ -28,14 +30,19 @@ struct conns_events {
         void (*drained)(void *user, uint64_t id);
 };
 
-/* `strict`: a frame that does not decode, or of length 0, closes the connection where the hub of 2021 does so; see docs/protocol.md.
- * `pings`: a message without onward route and with payload 00 is answered with payload 01, as the hub does. Listeners set both. */
+/* NULL: out of memory. Either event may be NULL. */
 struct conns *conns_new(struct router *router, const struct conns_events *events, void *user);
-void conns_free(struct conns *conns); /* closes all */
+void conns_free(struct conns *conns); /* closes all, sending what is queued; `closed` is told of each */
 size_t conns_count(const struct conns *conns);
+/* conn_hold for each that is open. */
+void conns_hold_all(struct conns *conns, enum conn_hold hold);
 
 /* Makes a connection of a link that is up; the link's events go to it from then on. Takes the link, also on failure (closed).
- * ERR_FULL: too many. */
+ * accepted  the other side dialled. Then, as the hub of 2021 does it (docs/protocol.md, "Transport"): a frame that does not decode closes the
+ *           connection; a message without onward route and with payload 00 is a ping, answered with payload 01; and the first whole frame is due
+ *           in first_frame_ms. On a connection that we dialled a frame that does not decode is skipped, as the crate does.
+ * Frames of length 0 and other messages without onward route are heartbeats on both: counted and ignored.
+ * ERR_FULL: too many; ERR_NO_MEMORY. */
 MUST_USE enum err conns_open(struct conns *conns, struct link *take_link, bool accepted, struct conn **out);
 
 /* By number; NULL when gone. */

@@ -8,6 +8,7 @@
 struct transport_limits {
         size_t connections;        /* open at once; one more is closed at once and counted */
         size_t queue_messages;     /* in the router's queue while one frame is worked off; more are dropped and counted */
+        size_t frames_per_turn;    /* worked off of one connection before others have their turn; the rest waits for the next */
         size_t arena_bytes;        /* scratch memory while one frame is worked off; beyond: as above */
         size_t workers;            /* addresses registered; one more: ERR_FULL */
         size_t route_hops;         /* addresses in a route; more: the message does not decode */
@@ -25,7 +26,8 @@ struct transport_limits {
 
 #define TRANSPORT_LIMITS_DEFAULT \
         ((struct transport_limits){ \
-                .connections = 10000, .queue_messages = 16384, .arena_bytes = 8u << 20, .workers = 200000, .route_hops = 256, \
+                .connections = 10000, .queue_messages = 16384, .frames_per_turn = 256, \
+                .arena_bytes = 8u << 20, .workers = 200000, .route_hops = 256, \
                 .output_high = 256u << 10, .output_low = 64u << 10, .output_max = 8u << 20, .frame_start_ms = 10000, \
                 .frame_bytes_per_s = 2048, .first_frame_ms = 30000, .send_stalled_ms = 60000, .connect_ms = 5000, \
                 .reconnect_min_ms = 100, .reconnect_max_ms = 2000, \

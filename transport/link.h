@@ -14,7 +14,8 @@ struct link;
 struct link_events {
         /* The connection that was asked for stands. */
         void (*up)(void *user);
-        /* Bytes have come; returns how many were used up, the rest is offered again with what comes after it. */
+        /* Bytes have come; returns how many were used up, the rest is offered again with what comes after it. A user that stops
+         * reading may leave whole frames unused; else only an incomplete one is left. The bytes may be written over. */
         size_t (*received)(void *user, struct bytes in);
         /* Bytes have gone out; `queued` still wait. */
         void (*drained)(void *user, size_t queued);
@@ -27,9 +28,11 @@ struct link_ops {
         enum err (*write)(struct link *link, const struct bytes *parts, size_t count);
         /* Bytes that wait to be sent. */
         size_t (*queued)(const struct link *link);
-        /* Stops or goes on reading; back pressure reaches the peer by itself. */
+        /* Stops or goes on reading; back pressure reaches the peer by itself. A new link reads. When reading goes on, bytes that were
+         * offered and not used are offered again by themselves, in a later event. */
         void (*set_reading)(struct link *link, bool reading);
-        /* Ends it: what is queued is still sent if `flush`, within a few seconds. No event comes any more, and the link frees itself. */
+        /* Ends it: what is queued is still sent if `flush`, within a few seconds. No event comes any more, and the link frees itself.
+         * May be called from within the link's events. */
         void (*close)(struct link *link, bool flush);
 };
 

@@ -4,6 +4,8 @@
 
 #include "transport/base/context.h"
 
+#include <sys/queue.h>
+
 struct loop;
 struct loop_watch;
 struct event_base;
@@ -15,8 +17,20 @@ void loop_free(struct loop *loop);
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* One round without blocking: for a program that has a loop of its own and watches loop_fd. */
+/* One round without blocking: for tests, and for a program that has a loop of its own. */
 void loop_run_once(struct loop *loop);
+/* Runs on until all links that were closed have sent what was queued on them, or max_ms have passed: for the end of a program. */
+void loop_finish(struct loop *loop, uint64_t max_ms);
+
+/* Something that is still at work after its owner has let go of it, and ends by itself: loop_finish waits for it, and loop_free
+ * ends it by `end`, which must take it out. */
+struct loop_ending {
+        LIST_ENTRY(loop_ending) entry;
+        void (*end)(void *arg);
+        void *arg;
+};
+void loop_ending_add(struct loop *loop, struct loop_ending *ending, void (*end)(void *arg), void *arg);
+void loop_ending_remove(struct loop_ending *ending);
 
 /* Calls `ready` whenever fd can be read. The fd stays the caller's. */
 MUST_USE enum err loop_watch_fd(struct loop *loop, int fd, void (*ready)(void *arg), void *arg, struct loop_watch **out);

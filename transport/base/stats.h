@@ -14,8 +14,10 @@
         X(STAT_CONNS_OPENED,         "connections_opened",           "connections accepted or made") \
         X(STAT_CONNS_CLOSED,         "connections_closed",           "connections ended") \
         X(STAT_CONNS_REFUSED,        "connections_refused",          "connections refused: too many") \
-        X(STAT_CONNS_TIMED_OUT,      "connections_timed_out",        "connections closed: a frame or an answer took too long") \
-        X(STAT_FRAMES_MALFORMED,     "frames_malformed",             "frames that did not decode; their connection was closed") \
+        X(STAT_CONNS_TIMED_OUT,      "connections_timed_out",        "connections closed: a frame took too long to come or to go") \
+        X(STAT_CONNS_OUTPUT_FULL,    "connections_output_full",      "connections closed: too much waited to be sent") \
+        X(STAT_ACCEPTS_PAUSED,       "accepts_paused",               "times that accepting paused: no descriptor, or no memory") \
+        X(STAT_FRAMES_MALFORMED,     "frames_malformed",             "frames that did not decode") \
         X(STAT_FRAMES_TOO_LARGE,     "frames_too_large",             "messages that did not fit into a frame and were not sent") \
         X(STAT_HEARTBEATS,           "heartbeats",                   "empty frames and messages without onward route") \
         X(STAT_DROP_NO_WORKER,       "drop_no_worker",               "messages dropped: no worker at the address") \
