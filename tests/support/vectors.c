@@ -30,8 +30,11 @@ static struct kept *keep(json_t *json, size_t n)
 const json_t *vectors_load(const char *path)
 {
         json_error_t error;
-        json_t *json = json_load_file(path, 0, &error);
+        json_t *json = json_load_file(path, JSON_ALLOW_NUL, &error);
 
+        /* The hub's recording has numbers over 63 bits in its readable part, which no test compares. */
+        if (!json && json_error_code(&error) == json_error_numeric_overflow)
+                json = json_load_file(path, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
         if (!json) fail_msg("%s: %s (line %d)", path, error.text, error.line);
         return keep(json, 0)->json;
 }
