@@ -16,14 +16,17 @@ enum stream_protocol {
         STREAM_PROTOCOL_COUNT
 };
 
-/* A request id is only echoed: its bytes, so that one over 64 bits comes back as it was (the hub does so). */
+/* The longest request id that is taken, in bytes; longer: the request does not decode. */
+enum { REQUEST_ID_MAX = 32 };
+
+/* A request id is only echoed: its bytes, so that one over 64 bits comes back as it was (the hub does so), in its shortest form. */
 struct request_id {
         struct bytes raw;
 };
 
 struct stream_create_request {
         bool named;
-        struct bytes name;
+        struct bytes name;   /* not checked for anything, not even for UTF-8 */
         bool partitioned;
         uint64_t partitions; /* 1 unless partitioned */
 };
