@@ -1,0 +1,29 @@
+/* What every unit test includes: cmocka with what it needs before it, and a comparison of bytes that shows where they differ. */
+#ifndef STROP_TESTS_TEST_H
+#define STROP_TESTS_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* cmocka has a macro of a name that base/err.h uses for a function; fail_msg is the one that tests use, and does without it. */
+#undef fail
+#undef fail_msg
+#define fail_msg(...) do { print_error(__VA_ARGS__); print_error("\n"); _fail(__FILE__, __LINE__); } while (0)
+
+#include "transport/base/bytes.h"
+#include "transport/base/err.h"
+
+/* Fails the running test unless both are the same; says which (`what`), both lengths, and both around the first difference. */
+#define assert_bytes(what, got, expected) test_assert_bytes((what), (got), (expected), __FILE__, __LINE__)
+void test_assert_bytes(const char *what, struct bytes got, struct bytes expected, const char *file, int line);
+
+/* Fails the running test unless the errors are the same; says both by name. */
+#define assert_err(got, expected) test_assert_err((got), (expected), #got, __FILE__, __LINE__)
+#define assert_ok(got) test_assert_err((got), OK, #got, __FILE__, __LINE__)
+void test_assert_err(enum err got, enum err expected, const char *what, const char *file, int line);
+
+#endif
