@@ -16,7 +16,7 @@ struct bare_reader {
 
 static inline struct bare_reader bare_reader_make(struct bytes in)
 {
-        return (struct bare_reader){in.p, in.p + in.n, OK};
+        return (struct bare_reader){in.p, in.n ? in.p + in.n : in.p, OK};
 }
 
 /* One to ten bytes, at most 64 bits (longer than needed is taken); ERR_MALFORMED beyond, ERR_TRUNCATED at the end. */

@@ -1,4 +1,4 @@
-/* What every unit test includes: cmocka with what it needs before it, and a comparison of bytes that shows where they differ. */
+/* For every unit test: cmocka with what it needs before it, and a comparison of errors that says them by name. */
 #ifndef STROP_TESTS_TEST_H
 #define STROP_TESTS_TEST_H
 
@@ -16,10 +16,6 @@
 
 #include "transport/base/bytes.h"
 #include "transport/base/err.h"
-
-/* Fails the running test unless both are the same; says which (`what`), both lengths, and both around the first difference. */
-#define assert_bytes(what, got, expected) test_assert_bytes((what), (got), (expected), __FILE__, __LINE__)
-void test_assert_bytes(const char *what, struct bytes got, struct bytes expected, const char *file, int line);
 
 /* Fails the running test unless the errors are the same; says both by name. */
 #define assert_err(got, expected) test_assert_err((got), (expected), #got, __FILE__, __LINE__)

@@ -24,7 +24,7 @@ void *arena_alloc(struct arena *arena, size_t n);
 /* Gives back the last part of the newest allocation: `p` keeps `used` of its bytes. */
 void arena_shrink(struct arena *arena, void *p, size_t used);
 
-/* Takes all memory back. With `wipe` in the build's debug modes it is overwritten first. */
+/* Takes all memory back. Under the address sanitizer a use of it afterwards is an error. */
 void arena_reset(struct arena *arena);
 
 #endif

@@ -33,5 +33,7 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
 
 /* Whether the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool bytes_are_utf8(struct bytes in);
+/* The length of the UTF-8 character that the bytes begin with, 1 to 4; 0 when they begin with none. */
+size_t bytes_utf8_char(struct bytes in);
 
 #endif

@@ -27,8 +27,9 @@ void logger_write(enum log_level level, const char *who, const char *fmt, ...) _
 #define log_info(who, ...) log_at(LOG_LEVEL_INFO, who, __VA_ARGS__)
 #define log_debug(who, ...) log_at(LOG_LEVEL_DEBUG, who, __VA_ARGS__)
 
-/* Foreign bytes as printable text: control characters, quotes' backslash and bytes that are not UTF-8 as \xNN, cut with
- * "..." when it does not fit. Writes at most `cap` bytes with the NUL and returns `out`. */
+/* Foreign bytes as printable text: backslashes, control characters (those that change the direction of text or end a line in
+ * Unicode too) and bytes that are not UTF-8 as \xNN, cut with "..." when it does not fit. Writes at most `cap` bytes with the
+ * NUL and returns `out`. */
 char *printable(char *out, size_t cap, struct bytes in);
 
 #endif

@@ -20,6 +20,8 @@ struct timers {
         struct timer **heap;
         size_t count, cap;
         uint64_t order;
+        bool running;    /* timers_run is on the stack ... */
+        uint64_t run_ms; /* ... with this time */
 };
 
 void timers_init(struct timers *timers);

@@ -1,0 +1,159 @@
+/* The logger: one line of at most 512 bytes whatever comes (R12), levels, and printable(). */
+#include "tests/support/test.h"
+#include "transport/base/logger.h"
+
+#include <stdlib.h>
+
+struct caught {
+        size_t count;
+        enum log_level level;
+        char line[2048];
+};
+
+static void catch_line(void *user, enum log_level level, const char *line)
+{
+        struct caught *caught = user;
+
+        caught->count++;
+        caught->level = level;
+        assert_true(strlen(line) < sizeof caught->line);
+        strncpy(caught->line, line, sizeof caught->line - 1);
+}
+
+static int catch_setup(void **state)
+{
+        *state = calloc(1, sizeof(struct caught));
+        if (*state) logger_set_sink(catch_line, *state);
+        return *state ? 0 : -1;
+}
+
+static int catch_teardown(void **state)
+{
+        logger_set_sink(NULL, NULL);
+        logger_set_level(LOG_LEVEL_INFO);
+        free(*state);
+        return 0;
+}
+
+static void writes_who_then_what(void **state)
+{
+        struct caught *caught = *state;
+
+        log_info("conn 12", "closed: %s", "reset");
+        assert_string_equal(caught->line, "conn 12: closed: reset");
+        assert_int_equal(caught->level, LOG_LEVEL_INFO);
+        log_info(NULL, "listening on 127.0.0.1:%d", 4000);
+        assert_string_equal(caught->line, "listening on 127.0.0.1:4000");
+        log_warning("stream a", "slow");
+        assert_string_equal(caught->line, "stream a: warning: slow");
+        log_error(NULL, "gone");
+        assert_string_equal(caught->line, "error: gone");
+        assert_int_equal(caught->count, 4);
+}
+
+static void writes_up_to_its_level(void **state)
+{
+        struct caught *caught = *state;
+        enum log_level level;
+
+        log_debug(NULL, "not seen");
+        assert_int_equal(caught->count, 0);
+        assert_true(logger_level_named("debug", &level));
+        logger_set_level(level);
+        log_debug(NULL, "seen");
+        assert_int_equal(caught->count, 1);
+        assert_true(logger_level_named("error", &level));
+        logger_set_level(level);
+        log_warning(NULL, "not seen");
+        assert_int_equal(caught->count, 1);
+        assert_false(logger_level_named("Error", &level));
+        assert_false(logger_level_named("", &level));
+        assert_int_equal(level, LOG_LEVEL_ERROR);
+}
+
+static void one_line_of_512_bytes_r12(void **state)
+{
+        struct caught *caught = *state;
+        char *name = malloc(65537);
+
+        assert_non_null(name);
+        memset(name, 'x', 65536);
+        name[65536] = 0;
+        log_info(name, "%s", name);
+        assert_true(strlen(caught->line) == 510);
+        assert_string_equal(caught->line + 507, "...");
+        log_info("a", "%s", name);
+        assert_true(strlen(caught->line) == 510);
+        memset(name, '\n', 65536);
+        log_info("a", "%s", name);
+        assert_true(strlen(caught->line) <= 511);
+        assert_null(strchr(caught->line, '\n'));
+        log_info("conn 1\r\nforged", "%s", "a\033[2Jb\xff");
+        assert_string_equal(caught->line, "conn 1\\x0d\\x0aforged: a\\x1b[2Jb\\xff");
+        assert_int_equal(caught->count, 4);
+        free(name);
+}
+
+static void escaped_text_is_not_escaped_again(void **state)
+{
+        struct caught *caught = *state;
+        char name[64];
+
+        log_info(NULL, "stream %s", printable(name, sizeof name, BYTES_LITERAL("a\nb\\%n")));
+        assert_string_equal(caught->line, "stream a\\x0ab\\x5c%n");
+}
+
+static void printable_escapes(void **state)
+{
+        static const struct {
+                struct bytes in;
+                const char *out;
+        } cases[] = {
+                {BYTES_LITERAL(""), ""},
+                {BYTES_LITERAL("plain \"text\" 1#a:1"), "plain \"text\" 1#a:1"},
+                {BYTES_LITERAL("\0\x01\x1f\x7f"), "\\x00\\x01\\x1f\\x7f"},
+                {BYTES_LITERAL("a\\x00"), "a\\x5cx00"},
+                {BYTES_LITERAL("gr\xc3\xbc\xc3\x9f \xe4\xbd\xa0 \xf0\x9f\x98\x80"), "gr\xc3\xbc\xc3\x9f \xe4\xbd\xa0 \xf0\x9f\x98\x80"},
+                {BYTES_LITERAL("\xc3"), "\\xc3"},
+                {BYTES_LITERAL("\xed\xa0\x80z"), "\\xed\\xa0\\x80z"},
+                {BYTES_LITERAL("\xc2\x9b" "2J"), "\\xc2\\x9b" "2J"},
+                {BYTES_LITERAL("a\xe2\x80\xa8" "b\xe2\x80\xae" "c\xe2\x81\xa6"), "a\\xe2\\x80\\xa8" "b\\xe2\\x80\\xae" "c\\xe2\\x81\\xa6"},
+                {BYTES_LITERAL("\xe2\x80\x93\xc2\xa0"), "\xe2\x80\x93\xc2\xa0"},
+        };
+        char out[128];
+
+        (void)state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+                assert_string_equal(printable(out, sizeof out, cases[i].in), cases[i].out);
+}
+
+static void printable_cuts_between_characters(void **state)
+{
+        char out[64];
+
+        (void)state;
+        assert_string_equal(printable(out, 6, BYTES_LITERAL("12345")), "12345");
+        assert_string_equal(printable(out, 6, BYTES_LITERAL("123456")), "12...");
+        assert_string_equal(printable(out, 8, BYTES_LITERAL("12\n456")), "12...");
+        assert_string_equal(printable(out, 10, BYTES_LITERAL("12\n456")), "12\\x0a456");
+        assert_string_equal(printable(out, 9, BYTES_LITERAL("12\n456")), "12...");
+        assert_string_equal(printable(out, 7, BYTES_LITERAL("12\xc3\xbc" "3456")), "12...");
+        assert_string_equal(printable(out, 3, BYTES_LITERAL("1234")), "..");
+        assert_string_equal(printable(out, 1, BYTES_LITERAL("1234")), "");
+        out[0] = 'k';
+        printable(out, 0, BYTES_LITERAL("1"));
+        assert_int_equal(out[0], 'k');
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(writes_who_then_what, catch_setup, catch_teardown),
+                cmocka_unit_test_setup_teardown(writes_up_to_its_level, catch_setup, catch_teardown),
+                cmocka_unit_test_setup_teardown(one_line_of_512_bytes_r12, catch_setup, catch_teardown),
+                cmocka_unit_test_setup_teardown(escaped_text_is_not_escaped_again, catch_setup, catch_teardown),
+                cmocka_unit_test(printable_escapes),
+                cmocka_unit_test(printable_cuts_between_characters),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
