@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 VERSION := 0.1.0
@@ -15,6 +15,11 @@ CC := gcc
 endif
 AR ?= ar
 PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/strop
 DESTDIR ?=
 # SAN=address,undefined or SAN=thread builds everything with these sanitizers, in a folder of its own.
 SAN ?=
@@ -31,6 +36,7 @@ PKGS_LIB := libevent_core libevent_extra libsodium libcrypto msgpack
 PKGS_NODE := $(PKGS_LIB) rdkafka inih
 PKGS_TEST := $(PKGS_NODE) cmocka jansson libcbor
 pkg = $(shell pkg-config $(1) $(2) 2>/dev/null)
+PKG_CFLAGS := $(call pkg,--cflags,$(PKGS_NODE))
 
 cc-option = $(shell $(CC) $(1) -Werror -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
@@ -41,7 +47,7 @@ SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-fr
 OPTIMIZE := $(if $(SAN),-O1,-O2)
 CFLAGS ?= $(OPTIMIZE) -g
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DSTROP_VERSION='"$(VERSION)"' -I. -fPIC -fvisibility=hidden $(WARNINGS) $(WERROR) $(HARDENING) $(SANITIZE) \
-             $(call pkg,--cflags,$(PKGS_TEST)) $(CFLAGS) $(CPPFLAGS)
+             $(PKG_CFLAGS) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = $(SANITIZE) -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
 
 # --- what there is ------------------------------------------------------------------------------------------------------
@@ -69,6 +75,7 @@ all: $(BIN) $(LIB_A) $(LIB_SO) ## build the programs and the library (output und
 
 # A change of flags rebuilds.
 $(BUILD)/flags: FORCE
+	@pkg-config --exists --print-errors $(PKGS_NODE) || { echo "packages are missing: run deploy/setup build" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' > $@
 .PHONY: FORCE
@@ -78,6 +85,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC   $<")
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/%.o: private PKG_CFLAGS += $(call pkg,--cflags,$(PKGS_TEST))
 
 define archive
 	@mkdir -p $(@D)
@@ -109,6 +118,46 @@ $(SIM_BIN): $(call obj,$(SIM_SRC)) $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) node/main.c client/alice.c client/bob.c))
 
 include tests/tests.mk
+
+# What the linter compiles: every source there is, with nothing linked.
+.PHONY: objects
+objects: $(call obj,$(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) $(FUZZ_SRC) node/main.c client/alice.c client/bob.c)
+
+# --- installing -------------------------------------------------------------------------------------------------------
+MAN_PAGES := $(wildcard docs/man/*.[0-9])
+man_target = $(foreach page,$(MAN_PAGES),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
+INSTALLED = $(addprefix $(BINDIR)/,$(PROGRAMS)) $(LIBDIR)/libstrop.a $(LIBDIR)/$(notdir $(LIB_SO)) $(LIBDIR)/libstrop.so \
+            $(LIBDIR)/pkgconfig/strop.pc $(INCLUDEDIR)/strop.h $(man_target) $(DOCDIR)/LICENSE
+
+.PHONY: install
+install: all ## install under PREFIX (below DESTDIR if that is set)
+	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
+	install -m 755 $(BIN) $(DESTDIR)$(BINDIR)
+	install -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)
+	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(LIBDIR)/libstrop.so
+	sed -e 's,@PREFIX@,$(PREFIX),g; s,@LIBDIR@,$(LIBDIR),g; s,@INCLUDEDIR@,$(INCLUDEDIR),g; s,@VERSION@,$(VERSION),g' \
+	        client/strop.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/strop.pc
+	install -m 644 client/strop.h $(DESTDIR)$(INCLUDEDIR)
+	$(foreach page,$(MAN_PAGES),install -m 644 $(page) $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(page))) &&) true
+	install -m 644 LICENSE $(DESTDIR)$(DOCDIR)
+
+.PHONY: uninstall
+uninstall: ## remove what install has put there
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null; true
+
+# --- trying -----------------------------------------------------------------------------------------------------------
+# The build's output goes to stderr: stdout is Alice's alone.
+.PHONY: demo
+demo: ## a node, Bob, and you as Alice; lines of stdin come back on stdout
+	@deploy/setup build && $(MAKE) -s $(JOBS) all >&2 </dev/null && deploy/demo $(BUILD)
+# As many jobs as there are cores, unless the caller has said how many.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: format
+format: ## lay out the C sources by .clang-format
+	clang-format -i $$(git ls-files '*.[ch]')
 
 .PHONY: clean
 clean: ## remove build/
