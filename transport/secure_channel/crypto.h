@@ -49,6 +49,9 @@ void aead_free(struct aead *aead);
 MUST_USE enum err aead_seal(struct aead *aead, uint64_t nonce, struct bytes ad, struct bytes in, uint8_t *out);
 /* `in` ends with the tag; `out` gets in.n - TAG_SIZE bytes. ERR_DECRYPT: nothing of `out` may be looked at. */
 MUST_USE enum err aead_open(struct aead *aead, uint64_t nonce, struct bytes ad, struct bytes in, uint8_t *out);
+/* The same with all 12 bytes of the nonce; for test vectors. */
+MUST_USE enum err aead_seal_iv(struct aead *aead, const uint8_t iv[static IV_SIZE], struct bytes ad, struct bytes in, uint8_t *out);
+MUST_USE enum err aead_open_iv(struct aead *aead, const uint8_t iv[static IV_SIZE], struct bytes ad, struct bytes in, uint8_t *out);
 /* The key that follows: the first 32 bytes of the encryption of 32 zero bytes under nonce 2^64 - 1. NULL: out of memory. */
 struct aead *aead_rekeyed(struct aead *aead);
 

@@ -6,6 +6,7 @@ enum {
         KEY_SIZE = 32,              /* X25519, Ed25519 and AES-256 keys, Ed25519 seeds */
         HASH_SIZE = 32,             /* SHA-256 */
         TAG_SIZE = 16,              /* AES-256-GCM */
+        IV_SIZE = 12,               /* AES-256-GCM: its whole nonce, 4 zero bytes and the number, big-endian */
         NONCE_SIZE = 8,             /* in front of each encrypted message, big-endian */
         SIGNATURE_SIZE = 64,        /* Ed25519; ECDSA P-256 as r then s */
         P256_KEY_SIZE = 65,         /* uncompressed, first byte 04 */
