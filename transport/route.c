@@ -129,17 +129,34 @@ void route_copy_clear(struct route_copy *copy)
         *copy = (struct route_copy){ROUTE_EMPTY, NULL};
 }
 
+/* One address with what stands between it and the one before; escaped, but not cut, where `cap` allows. */
+static void address_text(struct address address, bool first, char *out, size_t cap)
+{
+        int n = snprintf(out, cap, "%s", first ? "" : " -> ");
+
+        if (address.type != ADDRESS_LOCAL) n += snprintf(out + n, cap - (size_t)n, "%u#", address.type);
+        printable(out + n, cap - (size_t)n, address.value);
+}
+
 char *route_text(struct route route, char *out, size_t cap)
 {
+        static const char dots[] = "...";
+        char text[256];
+        size_t used = 0, fits = 0; /* as written, and as far as the dots would still fit behind */
         struct address front;
-        size_t n = 0;
 
-        out[0] = '\0';
-        for (; route_front(route, &front) && n + 8 < cap; route = route_rest(route)) {
-                char value[128], type[8] = "";
-
-                if (front.type != ADDRESS_LOCAL) snprintf(type, sizeof type, "%u#", front.type);
-                n += (size_t)snprintf(out + n, cap - n, "%s%s%s", n ? " -> " : "", type, printable(value, sizeof value, front.value));
+        if (cap == 0) return out;
+        for (bool first = true; route_front(route, &front); route = route_rest(route), first = false) {
+                address_text(front, first, text, sizeof text);
+                if (strlen(text) >= cap - used) {
+                        used = fits;
+                        if (cap - used > strlen(dots)) used += (size_t)snprintf(out + used, cap - used, "%s", dots);
+                        break;
+                }
+                memcpy(out + used, text, strlen(text));
+                used += strlen(text);
+                if (used + sizeof dots <= cap) fits = used;
         }
+        out[used] = 0;
         return out;
 }

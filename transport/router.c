@@ -6,10 +6,14 @@
 
 #include <assert.h>
 #include <stdlib.h>
+
+/* Out of memory in the table is an error of router_add, not the end of the process. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 struct worker {
         UT_hash_handle hh;
+        struct grave grave;
         worker_handler *handler;
         void *self;
         unsigned accepts;
@@ -88,6 +92,10 @@ enum err router_add(struct router *router, struct bytes address, unsigned accept
         worker->address_n = address.n;
         memcpy(worker->address, address.p, address.n);
         HASH_ADD_KEYPTR(hh, router->workers, worker->address, worker->address_n, worker);
+        if (!worker->hh.tbl) {
+                free(worker);
+                return ERR_NO_MEMORY;
+        }
         *out = worker;
         return OK;
 }
@@ -96,7 +104,8 @@ void router_remove(struct router *router, struct worker *worker)
 {
         if (!worker) return;
         HASH_DEL(router->workers, worker);
-        free(worker);
+        /* Messages in the queue may still point into its address. */
+        context_bury(router->ctx, &worker->grave, free, worker);
 }
 
 struct bytes worker_address(const struct worker *worker)
@@ -109,6 +118,7 @@ static void drop(struct router *router, enum stat stat, const struct delivery *d
         char text[200];
 
         context_count(router->ctx, stat);
+        if (logger_level() < LOG_LEVEL_DEBUG) return;
         log_debug(NULL, "dropped a message to %s: %s", route_text(delivery->msg.onward, text, sizeof text), stat_name(stat));
 }
 
@@ -157,6 +167,7 @@ enum err router_send(struct router *router, struct origin origin, struct message
 
         if (router->count >= router->limits.queue_messages || (router->count == router->cap && !queue_grow(router))) {
                 drop(router, STAT_DROP_QUEUE_FULL, &delivery);
+                if (!router->running) arena_reset(&router->arena); /* the message lay in it, and nobody else will */
                 return ERR_FULL;
         }
         router->queue[(router->head + router->count) & (router->cap - 1)] = delivery;
@@ -177,7 +188,7 @@ void router_answer(struct router *router, struct route to, struct bytes from, st
         struct message msg = {.onward = to, .payload = payload};
 
         if (route_of_locals(&router->arena, &from, 1, &msg.ret)) {
-                context_count(router->ctx, STAT_DROP_QUEUE_FULL);
+                drop(router, STAT_DROP_QUEUE_FULL, &(struct delivery){msg, ORIGIN_OWN});
                 return;
         }
         router_post(router, ORIGIN_OWN, msg);

@@ -1,7 +1,7 @@
 /* The router: a table from local address to worker, and a queue of messages on their way between them.
  *
  * Delivery is flat: a worker's handler never runs inside another's. router_send puts a message into the queue; the outermost
- * router_send or router_run works the queue off until it is dry, then the scratch arena is reset. So the stack is bounded
+ * router_send works the queue off until it is dry, then the scratch arena is reset. So the stack is bounded
  * however long a route is, and a message costs no allocation of its own.
  *
  * What a message given to router_send may point into: the delivery that is being handled, the router's arena, or memory that
@@ -57,9 +57,9 @@ void router_free(struct router *router);
 MUST_USE enum err router_add(struct router *router, struct bytes address, unsigned accepts, worker_handler *handler, void *self,
                              struct worker **out);
 /* Takes the worker out of the table; messages in the queue for it are dropped and counted. May be called from its own
- * handler. NULL is fine. */
+ * handler. Its memory, the address with it, goes at the end of the turn. NULL is fine. */
 void router_remove(struct router *router, struct worker *worker);
-/* The address under which it is registered; lives as long as the worker. */
+/* The address under which it is registered; lives to the end of the turn in which the worker is removed. */
 struct bytes worker_address(const struct worker *worker);
 
 /* Puts a message into the queue and, when no handler is running, works the queue off before it returns.

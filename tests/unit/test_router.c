@@ -178,6 +178,84 @@ static void test_worker_limit_and_addresses(void **state)
         router_remove(f->router, b.worker);
 }
 
+/* What a worker removed in this turn is called may still be in messages on their way. */
+static void test_address_outlives_its_worker(void **state)
+{
+        struct fixture *f = *state;
+        struct counter c, sink;
+        struct bytes hop = BYTES_LITERAL("sink"), address;
+
+        counter_at(f, BYTES_NONE, ORIGIN_LOCAL, &c);
+        counter_at(f, hop, ORIGIN_LOCAL, &sink);
+        address = worker_address(c.worker);
+        router_remove(f->router, c.worker);
+        send_to(f, ORIGIN_LOCAL, (struct bytes[]){hop, address}, 2);
+        assert_int_equal(sink.got, 1);
+        router_remove(f->router, sink.worker);
+        context_turn_end(&f->tc.ctx);
+}
+
+/* A message that does not even enter the queue takes its arena memory with it. */
+static void test_refused_message_leaves_no_memory(void **state)
+{
+        struct transport_limits limits = TRANSPORT_LIMITS_DEFAULT;
+        struct fixture *f;
+        struct bytes hop = BYTES_LITERAL("a");
+        struct message msg = {.payload = BYTES_NONE};
+
+        limits.queue_messages = 0;
+        limits.arena_bytes = 64;
+        setup_with(state, limits);
+        f = *state;
+        for (size_t i = 0; i < 100; i++) {
+                assert_ok(route_of_locals(router_arena(f->router), &hop, 1, &msg.onward));
+                assert_err(router_send(f->router, ORIGIN_OWN, msg), ERR_FULL);
+        }
+        assert_int_equal(f->tc.ctx.stats.v[STAT_DROP_QUEUE_FULL], 100);
+        teardown(state);
+}
+
+struct answerer {
+        struct router *router;
+        size_t times;
+};
+
+static void answer(void *self, const struct delivery *delivery)
+{
+        struct answerer *a = self;
+
+        for (size_t i = 0; i < a->times; i++)
+                router_answer(a->router, delivery->msg.ret, BYTES_LITERAL("answerer"), delivery->msg.payload);
+}
+
+static void test_answers_and_the_arena_limit(void **state)
+{
+        struct transport_limits limits = TRANSPORT_LIMITS_DEFAULT;
+        struct fixture *f;
+        struct answerer a;
+        struct worker *worker;
+        struct counter asker;
+        struct bytes to = BYTES_LITERAL("service"), back = BYTES_LITERAL("asker");
+
+        limits.arena_bytes = 256;
+        setup_with(state, limits);
+        f = *state;
+        a = (struct answerer){f->router, 100};
+        counter_at(f, back, ORIGIN_LOCAL, &asker);
+        assert_ok(router_add(f->router, to, ORIGIN_LOCAL, answer, &a, &worker));
+        for (uint64_t round = 1; round < 4; round++) {
+                struct message msg = {.payload = BYTES_LITERAL("?")};
+                assert_ok(route_of_locals(router_arena(f->router), &to, 1, &msg.onward));
+                assert_ok(route_of_locals(router_arena(f->router), &back, 1, &msg.ret));
+                assert_ok(router_send(f->router, ORIGIN_OWN, msg));
+                assert_true(asker.got > 5 * round && asker.got < 20 * round);
+                assert_int_equal(asker.got + f->tc.ctx.stats.v[STAT_DROP_QUEUE_FULL], 100 * round);
+        }
+        router_remove(f->router, worker);
+        router_remove(f->router, asker.worker);
+        teardown(state);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -187,6 +265,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_removal_in_own_handler, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_queue_limit, setup_small, teardown),
                 cmocka_unit_test_setup_teardown(test_worker_limit_and_addresses, setup_small, teardown),
+                cmocka_unit_test_setup_teardown(test_address_outlives_its_worker, setup, teardown),
+                cmocka_unit_test(test_refused_message_leaves_no_memory),
+                cmocka_unit_test(test_answers_and_the_arena_limit),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
