@@ -70,7 +70,9 @@ static inline void cbor_put_u8(struct writer *w, uint8_t value)
 {
         const uint8_t two[] = {24, value};
 
-        writer_put(w, value < 24 ? two + 1 : two, value < 24 ? 1 : 2);
+        /* Sizes that the compiler knows: a copy of one or two bytes then costs no call. */
+        if (value < 24) writer_put_u8(w, value);
+        else writer_put(w, two, sizeof two);
 }
 void cbor_put_bytes(struct writer *w, struct bytes bytes);
 void cbor_put_bytes_head(struct writer *w, size_t n); /* the n bytes are written by the caller */

@@ -3,11 +3,7 @@
 #ifndef STROP_SECURE_CHANNEL_IDENTITY_H
 #define STROP_SECURE_CHANNEL_IDENTITY_H
 
-#include "transport/base/bytes.h"
-#include "transport/base/err.h"
-#include "transport/base/writer.h"
-#include "transport/secure_channel/cbor.h"
-#include "transport/secure_channel/wire.h"
+#include "transport/secure_channel/key.h"
 
 struct identifier {
         uint8_t hash[IDENTIFIER_SIZE];
@@ -17,18 +13,6 @@ struct identifier {
 char *identifier_text(const struct identifier *id, char out[static IDENTIFIER_TEXT_SIZE + 1]);
 MUST_USE enum err identifier_parse(struct bytes text, struct identifier *out);
 bool identifier_equal(const struct identifier *a, const struct identifier *b);
-
-enum key_type { KEY_ED25519 = 0, KEY_P256 = 1 };
-
-struct public_key {
-        enum key_type type;
-        uint8_t key[P256_KEY_SIZE]; /* 32 or 65 bytes of it */
-};
-
-struct signature {
-        enum key_type type;
-        uint8_t bytes[SIGNATURE_SIZE];
-};
 
 /* What a verified history says. */
 struct identity_view {
@@ -48,14 +32,32 @@ enum history_order { HISTORY_SAME, HISTORY_NEWER, HISTORY_OLDER, HISTORY_CONFLIC
 /* Both verified. Compares change by change. */
 enum history_order identity_compare(struct bytes known, struct bytes shown);
 
+enum {
+        IDENTITY_CHANGES_MAX = 64,                    /* of an own identity; a peer that is as strict as we are takes no more */
+        IDENTITY_LIFE_S = 10 * 365 * 24 * 60 * 60,    /* of an identity's key, as the crate has it */
+};
+
 /* An identity of one's own: its history and the seed of its latest key. The object lives in a secret slot. */
 struct identity;
 
-/* A new identity with one Ed25519 change, valid for ten years from `now_s`. `seed` is random from the caller's context. */
+/* What a change says beside its key, times in seconds UTC. */
+struct change_terms {
+        uint64_t created_at, expires_at;
+        bool revoke_all_purpose_keys;
+};
+
+/* A new identity with one Ed25519 change, valid for ten years from `now_s`. `seed` is random from the caller's context, who wipes
+ * his copy. ERR_FULL: no secret slot is free; ERR_NO_MEMORY. */
 MUST_USE enum err identity_new(const uint8_t seed[static KEY_SIZE], uint64_t now_s, struct identity **out);
-/* Adds a change with a new key, signed by the old one too. */
+/* With given terms; for vectors. */
+MUST_USE enum err identity_new_with(const uint8_t seed[static KEY_SIZE], const struct change_terms *terms, struct identity **out);
+/* Adds a change with a new key, signed by the old one too. Where the clock is behind the latest change, that one's time is taken: times
+ * never go down. ERR_FULL: IDENTITY_CHANGES_MAX are there. A failure leaves the identity as it was. */
 MUST_USE enum err identity_rotate(struct identity *identity, const uint8_t seed[static KEY_SIZE], bool revoke_all_purpose_keys, uint64_t now_s);
-/* From a history and the seed of its latest key (a file); verifies that they belong together. ERR_IDENTITY. */
+/* With given terms, of which created_at must not be below the latest change's (ERR_IDENTITY); for vectors. */
+MUST_USE enum err identity_rotate_with(struct identity *identity, const uint8_t seed[static KEY_SIZE], const struct change_terms *terms);
+/* From a history and the seed of its latest key (a file); verifies that they belong together. Bytes behind the
+ * history are dropped. ERR_IDENTITY: another key, or one that is not Ed25519; and as identity_verify and identity_new. */
 MUST_USE enum err identity_restore(struct bytes history, const uint8_t seed[static KEY_SIZE], struct identity **out);
 void identity_free(struct identity *identity);
 struct bytes identity_history(const struct identity *identity); /* CBOR ChangeHistory; lives as long as the identity */
@@ -64,14 +66,5 @@ const struct identity_view *identity_get_view(const struct identity *identity);
 const uint8_t *identity_seed(const struct identity *identity);
 /* Signs the SHA-256 digest of `data` (docs/protocol.md: a signature is over the digest). */
 void identity_sign(const struct identity *identity, struct bytes data, struct signature *out);
-
-/* Shared with purpose_key.c: CBOR of keys and signatures, and the check of one signature over data. */
-void public_key_read(struct cbor_reader *r, struct public_key *out);
-void public_key_put(struct writer *w, const struct public_key *key);
-void signature_read(struct cbor_reader *r, struct signature *out);
-void signature_put(struct writer *w, const struct signature *signature);
-MUST_USE enum err signature_verify(const struct public_key *key, struct bytes data, const struct signature *signature);
-/* VersionedData: version 1, the data type, the bytes inside. */
-struct bytes versioned_read(struct cbor_reader *r, uint64_t data_type);
 
 #endif
