@@ -20,7 +20,14 @@ struct attestation_view {
 MUST_USE enum err attestation_verify(struct bytes attestation, const struct identity_view *identity, uint64_t now_s,
                                      struct attestation_view *out);
 
-/* A purpose key of one's own, in a secret slot: made at start, attested for five years (not beyond the identity's own life). */
+enum { PURPOSE_KEY_LIFE_S = 5 * 365 * 24 * 60 * 60 }; /* as the crate has it */
+
+/* Writes a PurposeKeyAttestation of an X25519 key. */
+void attestation_put(struct writer *w, const struct identity *identity, const uint8_t public[static KEY_SIZE], uint64_t created_at,
+                     uint64_t expires_at);
+
+/* A purpose key of one's own, in a secret slot: made at start, attested for five years (not beyond the identity's own life). The caller wipes
+ * his copy of `secret`. ERR_EXPIRED: the identity's own life is over; ERR_FULL: no secret slot is free; ERR_NO_MEMORY. */
 struct purpose_key;
 MUST_USE enum err purpose_key_new(const struct identity *identity, const uint8_t secret[static KEY_SIZE], uint64_t now_s,
                                   struct purpose_key **out);
