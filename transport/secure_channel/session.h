@@ -10,22 +10,22 @@ struct encryptor {
         uint64_t nonce; /* the next one; 2^64 - 1 is never used */
 };
 
+/* `key` is the one of the nonce before first_nonce: where a rekey is due at first_nonce, it is done there. ERR_NO_MEMORY. */
 MUST_USE enum err encryptor_init(struct encryptor *enc, const uint8_t key[static KEY_SIZE], uint64_t first_nonce);
 void encryptor_clear(struct encryptor *enc);
-/* Writes nonce, ciphertext and tag: in.n + NONCE_SIZE + TAG_SIZE bytes. ERR_NONCES: none is left, the channel must end. */
+/* Writes nonce, ciphertext and tag: in.n + NONCE_SIZE + TAG_SIZE bytes. ERR_NONCES: none is left, the channel must end; ERR_NO_MEMORY. */
 MUST_USE enum err encryptor_seal(struct encryptor *enc, struct bytes in, uint8_t *out);
 
 struct decryptor {
-        struct aead *current, *previous; /* keys of the interval of the highest nonce, and of the one before */
-        uint64_t interval;               /* number of the current key's interval: nonce / 32 */
-        uint64_t highest;                /* highest nonce taken; meaningless while `seen` is 0 */
-        uint32_t window;                 /* bit i: highest - i was taken */
-        bool any;
+        struct aead *current, *previous; /* keys of the interval of the highest nonce, and of the one before (NULL at first) */
+        uint64_t highest;                /* highest nonce taken; 0 before the first */
+        uint64_t window;                 /* bit i: highest - i was taken; bits 0 to 32 count */
 };
 
 MUST_USE enum err decryptor_init(struct decryptor *dec, const uint8_t key[static KEY_SIZE]);
 void decryptor_clear(struct decryptor *dec);
-/* `in` is nonce, ciphertext, tag; `out` gets in.n - NONCE_SIZE - TAG_SIZE bytes. ERR_TRUNCATED; ERR_REPLAYED; ERR_DECRYPT.
+/* `in` is nonce, ciphertext, tag; `out` gets in.n - NONCE_SIZE - TAG_SIZE bytes. ERR_TRUNCATED; ERR_REPLAYED; ERR_DECRYPT;
+ * ERR_NO_MEMORY.
  * Vectors: secure-channel.json, replay-window.json. */
 MUST_USE enum err decryptor_open(struct decryptor *dec, struct bytes in, uint8_t *out, uint64_t *nonce);
 
