@@ -12,9 +12,10 @@ struct node_config {
         struct service_limits service;
 };
 
-/* The log is made with node_log_events and the node as user, and set before the first connection. */
+/* NULL: out of memory. */
 struct node *node_new(struct context *ctx, const struct node_config *config);
-void node_set_log(struct node *node, struct log *take_log);
+/* Before the first connection. The log has been made with node_log_events and the node as user; taken over. ERR_NO_MEMORY. */
+MUST_USE enum err node_set_log(struct node *node, struct log *take_log);
 extern const struct log_events node_log_events;
 
 /* A client's link, up already. Taken over, also when it is refused. */

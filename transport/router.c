@@ -113,7 +113,7 @@ struct bytes worker_address(const struct worker *worker)
         return bytes_make(worker->address, worker->address_n);
 }
 
-static void drop(struct router *router, enum stat stat, const struct delivery *delivery)
+static void drop(struct router *router, enum stat_id stat, const struct delivery *delivery)
 {
         char text[200];
 

@@ -20,8 +20,8 @@ static void errors_and_counters_have_names(void **state)
         assert_string_equal(why.text, "too many: 3");
         assert_err(fail(NULL, ERR_SYSTEM, "nobody reads this"), ERR_SYSTEM);
         for (unsigned i = 0; i < STAT_COUNT; i++) {
-                assert_true(stat_help((enum stat)i)[0]);
-                for (const char *p = stat_name((enum stat)i); *p; p++)
+                assert_true(stat_help((enum stat_id)i)[0]);
+                for (const char *p = stat_name((enum stat_id)i); *p; p++)
                         assert_true(islower((unsigned char)*p) || *p == '_');
         }
 }

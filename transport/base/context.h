@@ -35,7 +35,7 @@ void context_clear(struct context *ctx);
 static inline uint64_t context_now_ms(struct context *ctx) { return ctx->now_ms(ctx->user); }
 static inline uint64_t context_utc_s(struct context *ctx) { return ctx->utc_s(ctx->user); }
 static inline void context_random(struct context *ctx, void *out, size_t n) { ctx->random(ctx->user, out, n); }
-static inline void context_count(struct context *ctx, enum stat stat) { ctx->stats.v[stat]++; }
+static inline void context_count(struct context *ctx, enum stat_id stat) { ctx->stats.v[stat]++; }
 
 /* Sets a timer to fire in `in_ms` from now. */
 MUST_USE enum err context_timer_set(struct context *ctx, struct timer *timer, uint64_t in_ms);

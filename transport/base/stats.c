@@ -9,12 +9,12 @@ static const struct {
 #undef STAT_ROW
 };
 
-const char *stat_name(enum stat stat)
+const char *stat_name(enum stat_id stat)
 {
         return stats[stat].name;
 }
 
-const char *stat_help(enum stat stat)
+const char *stat_help(enum stat_id stat)
 {
         return stats[stat].help;
 }

@@ -54,7 +54,7 @@
         X(STAT_RECONNECTS,           "reconnects",                   "connections made again") \
         X(STAT_STREAM_TRUNCATED,     "stream_truncated",             "streams found shorter than what was read of them")
 
-enum stat {
+enum stat_id {
 #define STAT_ENUM(id, name, help) id,
         STAT_LIST(STAT_ENUM)
 #undef STAT_ENUM
@@ -65,7 +65,7 @@ struct stats {
         uint64_t v[STAT_COUNT];
 };
 
-const char *stat_name(enum stat stat);
-const char *stat_help(enum stat stat);
+const char *stat_name(enum stat_id stat);
+const char *stat_help(enum stat_id stat);
 
 #endif

@@ -1,0 +1,15 @@
+/* What an operator can see: /metrics in Prometheus' text format, /health for a balancer. */
+#ifndef STROP_NODE_HTTP_H
+#define STROP_NODE_HTTP_H
+
+#include "node/node.h"
+#include "transport/loop.h"
+
+struct http;
+
+/* Serves on "host:port"; the address as it came to be is http_address. ERR_SYSTEM with a sentence. */
+MUST_USE enum err http_new(struct loop *loop, const char *address, const struct node *node, struct http **out, struct reason *why);
+void http_free(struct http *http);
+const char *http_address(const struct http *http);
+
+#endif

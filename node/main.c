@@ -1,0 +1,149 @@
+/* strop-node: reads its options, starts Kafka's log, the node, the listener and the metrics, and stops them in order. */
+#include "node/http.h"
+#include "node/options.h"
+#include "transport/tcp.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct program {
+        struct options options;
+        struct context ctx;
+        struct loop *loop;
+        struct node *node;
+        struct tcp_listener *listener;
+        struct http *http;
+        struct loop_watch *on_term, *on_int;
+        bool stopping;
+};
+
+static void print_version(void)
+{
+        printf("strop-node %s (librdkafka %s, libevent %s)\n", STROP_VERSION, kafka_library_version(), event_get_version());
+}
+
+/* A node holds no keys, but what passes through it is nobody's business; and it takes all the descriptors it may have. */
+static void prepare_process(void)
+{
+        struct rlimit limit;
+
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        prctl(PR_SET_DUMPABLE, 0);
+        signal(SIGPIPE, SIG_IGN);
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static void accepted(void *user, struct link *take_link)
+{
+        struct program *program = user;
+
+        node_accept(program->node, take_link);
+}
+
+static void stopped(void *user)
+{
+        struct program *program = user;
+
+        loop_stop(program->loop);
+}
+
+static void stop(void *arg)
+{
+        struct program *program = arg;
+
+        if (program->stopping) return;
+        program->stopping = true;
+        log_info(NULL, "stopping");
+        tcp_listener_free(program->listener);
+        program->listener = NULL;
+        node_stop(program->node, (uint32_t)program->options.stop_ms, stopped, program);
+}
+
+static enum err start_log(struct program *program, struct reason *why)
+{
+        const struct options *options = &program->options;
+        struct kafka_config config = {
+                .brokers = options->kafka, .properties = options->properties, .property_count = options->property_count,
+                .prefix = options->stream_prefix, .group_prefix = options->group_prefix,
+                .replication_factor = (int)options->replication_factor, .limits = options->log,
+        };
+        struct log *log;
+        enum err err = kafka_log_new(program->loop, &config, &node_log_events, program->node, &log, why);
+
+        if (err) return err;
+        if ((err = node_set_log(program->node, log))) return fail(why, err, "%s", err_text(err));
+        if (strcmp(options->kafka, "embedded") == 0)
+                log_warning(NULL, "the log is embedded: it keeps about 5 MB a stream and forgets everything at the end; for a real one use --kafka HOST:PORT");
+        return OK;
+}
+
+static enum err start(struct program *program, struct reason *why)
+{
+        struct node_config config = {program->options.transport, program->options.service};
+        enum err err;
+
+        context_init(&program->ctx);
+        program->loop = loop_new(&program->ctx);
+        program->node = program->loop ? node_new(&program->ctx, &config) : NULL;
+        if (!program->node) return fail(why, ERR_NO_MEMORY, "cannot start: out of memory, or no event loop");
+        if ((err = loop_watch_signal(program->loop, SIGTERM, stop, program, &program->on_term)) ||
+            (err = loop_watch_signal(program->loop, SIGINT, stop, program, &program->on_int)))
+                return fail(why, err, "cannot catch signals");
+        if ((err = start_log(program, why))) return err;
+        if (program->options.http[0]) {
+                if ((err = http_new(program->loop, program->options.http, program->node, &program->http, why))) return err;
+                log_info(NULL, "metrics on http://%s/metrics", http_address(program->http));
+        }
+        return tcp_listen(program->loop, &program->options.transport, program->options.listen, accepted, program, &program->listener, why);
+}
+
+static void finish(struct program *program)
+{
+        tcp_listener_free(program->listener);
+        http_free(program->http);
+        node_free(program->node);
+        loop_unwatch(program->on_term);
+        loop_unwatch(program->on_int);
+        if (program->loop) {
+                context_turn_end(&program->ctx);
+                loop_free(program->loop);
+                context_clear(&program->ctx);
+        }
+        options_clear(&program->options);
+}
+
+int main(int argc, char **argv)
+{
+        static struct program program;
+        struct reason why = {""};
+        enum err err = options_read(&program.options, argc, argv, &why);
+
+        if (err) {
+                fprintf(stderr, "strop-node: %s\n", why.text);
+                options_clear(&program.options);
+                return err == ERR_USAGE ? 2 : 1;
+        }
+        if (program.options.help || program.options.version) {
+                if (program.options.help) options_print_help(stdout);
+                else print_version();
+                options_clear(&program.options);
+                return 0;
+        }
+        logger_set_level(program.options.log_level);
+        prepare_process();
+        err = start(&program, &why);
+        if (err) fprintf(stderr, "strop-node: %s\n", why.text);
+        else {
+                fprintf(stderr, "listening on %s\n", tcp_listener_address(program.listener));
+                loop_run(program.loop);
+        }
+        finish(&program);
+        return err ? 1 : 0;
+}
