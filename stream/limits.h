@@ -47,18 +47,24 @@ struct log_limits {
 
 /* The client side. */
 struct stream_client_limits {
-        size_t unconfirmed;           /* messages pushed and not confirmed, or waiting to be; more: ERR_FULL */
-        size_t unconfirmed_bytes;     /* their bytes; above this the consumer stops pulling too */
+        size_t unconfirmed;           /* messages pushed and not confirmed, or waiting to be; more: ERR_FULL, no pulls either. What is */
+        size_t unconfirmed_bytes;     /* ... under way then is still taken, up to twice these; beyond: dropped and counted */
         size_t in_flight;             /* pushes without an answer */
+        size_t in_flight_bytes;       /* their bytes; well below a connection's output_max and the arena */
+        size_t push_max;              /* bytes of one push; what the node takes at most (record_max above) */
         uint32_t pull_limit;          /* messages asked for in one pull */
-        size_t pulls_ahead;           /* pulls out at once while answers come back full */
-        uint32_t answer_ms;           /* no answer for so long: said once, tried on */
+        size_t pulls_ahead;           /* pulls out at once while answers come back full; at most CONSUMER_PULLS_MAX */
+        uint32_t answer_ms;           /* no answer for so long: said once, asked anew */
+        uint32_t retry_min_ms;        /* first pause before something refused is tried again; doubled each time, with jitter */
+        uint32_t retry_max_ms;        /* longest pause */
+        uint32_t empty_ms;            /* an empty answer that came sooner than this (a hub that holds no pulls): so long until the next pull */
+        uint32_t save_ms;             /* the reader's index is saved at the node no sooner than this after its last save */
 };
 
 #define STREAM_CLIENT_LIMITS_DEFAULT \
         ((struct stream_client_limits){ \
-                .unconfirmed = 16384, .unconfirmed_bytes = 8u << 20, .in_flight = 512, .pull_limit = 256, \
-                .pulls_ahead = 4, .answer_ms = 10000, \
+                .unconfirmed = 16384, .unconfirmed_bytes = 8u << 20, .in_flight = 512, .in_flight_bytes = 1u << 20, .push_max = 65422, \
+                .pull_limit = 256, .pulls_ahead = 4, .answer_ms = 10000, .retry_min_ms = 100, .retry_max_ms = 5000, .empty_ms = 250, .save_ms = 100, \
         })
 
 #endif

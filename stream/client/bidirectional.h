@@ -20,9 +20,11 @@ struct bidirectional_config {
         struct bytes client_id;        /* stable for an identity and a stream */
 };
 
+/* All is copied. NULL: out of memory, or of workers. */
 struct bidirectional *bidirectional_new(struct router *router, const struct bidirectional_config *config,
                                         const struct stream_client_limits *limits, const struct bidirectional_events *events, void *user);
 void bidirectional_free(struct bidirectional *stream);
+/* A connection stands (its local address, copied), or is lost. */
 void bidirectional_connected(struct bidirectional *stream, struct bytes conn);
 void bidirectional_disconnected(struct bidirectional *stream);
 struct bytes bidirectional_address(const struct bidirectional *stream);

@@ -1,9 +1,10 @@
 /* The client's consumer: pulls a stream from the index it has come to and routes each message on
  * (docs/protocol.md, "The stream client").
  *
- * On a connection: create, index get where nothing is known yet, pull again and again, index save. On resume it first pulls from
- * index - 1: an empty answer means the log ends before what was read; that is said and read from 0. Several pulls are out while answers
- * come back full. Delivered with origin ORIGIN_STREAM, the producer's address before the return route. */
+ * On a connection: create, index get where nothing is known yet, pull again and again, index save. Where it goes on from an
+ * index it first pulls from the one before: if that stays empty while the stream is not, the log ends before what was read of it
+ * (it was cut, or made anew), which is said, and it is read from its start. Several pulls are out while answers come back full.
+ * Delivered with origin ORIGIN_STREAM, the producer's address before the return route. */
 #ifndef STROP_STREAM_CONSUMER_H
 #define STROP_STREAM_CONSUMER_H
 
@@ -11,6 +12,8 @@
 #include "transport/router.h"
 
 struct consumer;
+
+enum { CONSUMER_PULLS_MAX = 16 }; /* more is never out, whatever the limits say */
 
 struct consumer_events {
         /* The index to go on from is known and the first pull is out. Once per connection. */

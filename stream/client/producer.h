@@ -11,6 +11,10 @@
 struct producer;
 
 struct producer_events {
+        /* The stream stands at the node. Once per connection. */
+        void (*ready)(void *user);
+        /* producer_full from now on; `drained` ends it. */
+        void (*full)(void *user);
         /* Every message given so far is confirmed, or room is there again after ERR_FULL. */
         void (*drained)(void *user);
         /* Something for people: "the node did not answer within 10 s; its Kafka may be away". Once for each trouble. */

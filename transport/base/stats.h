@@ -50,6 +50,8 @@
         X(STAT_HANDSHAKES_FULL,      "handshakes_full",              "handshakes refused: too many open") \
         X(STAT_DECRYPT_FAILED,       "decrypt_failed",               "channel messages that did not decrypt") \
         X(STAT_REPLAYED,             "replayed",                     "channel messages seen before or outside the window") \
+        X(STAT_DROP_UNCONFIRMED_FULL, "drop_unconfirmed_full",       "messages dropped: too many wait to be confirmed by the node") \
+        X(STAT_ANSWERS_LATE,         "answers_late",                 "answers of the node that nothing waited for") \
         X(STAT_REPUSHED,             "repushed",                     "messages pushed again after a reconnect") \
         X(STAT_RECONNECTS,           "reconnects",                   "connections made again") \
         X(STAT_STREAM_TRUNCATED,     "stream_truncated",             "streams found shorter than what was read of them")
