@@ -1,0 +1,365 @@
+/* The checker of streams finds what it is there to find: each promise is broken once, by frames made by hand. */
+#include "tests/support/stream_checker.h"
+#include "tests/support/test.h"
+
+#include "stream/protocol.h"
+#include "transport/frame.h"
+#include "transport/message.h"
+
+#include <stdlib.h>
+
+enum { RECORDS_MAX = 16, CONN = 7 };
+
+struct fixture {
+        struct stream_checker *checker;
+        struct log_record records[RECORDS_MAX]; /* what the log says it holds */
+        size_t count;
+        struct arena arena;
+        uint8_t payload[4096], frame[8192];
+};
+
+static struct fixture *f; /* the running test's */
+
+static enum err dump(void *user, const char *name, uint32_t partition, const struct log_record **records, size_t *count)
+{
+        (void)user;
+        if (strcmp(name, "s") != 0 || partition != 0) return ERR_NOT_FOUND;
+        *records = f->records;
+        *count = f->count;
+        return OK;
+}
+
+static void log_holds(uint64_t index, const char *text)
+{
+        f->records[f->count++] = (struct log_record){index, bytes_of_text(text)};
+}
+
+static struct route route_to(const char *address)
+{
+        struct bytes value = bytes_of_text(address);
+        struct route route;
+
+        assert_ok(route_of_locals(&f->arena, &value, 1, &route));
+        return route;
+}
+
+/* A frame from one side, written in two pieces. */
+static void says(bool client, const char *onward, const char *ret, const struct writer *payload)
+{
+        struct message msg = {route_to(onward), route_to(ret), writer_bytes(payload)};
+        struct writer w = writer_make(f->frame, sizeof f->frame);
+
+        assert_ok(writer_err(payload));
+        frame_put_length(&w, message_size(&msg));
+        message_put(&w, &msg);
+        assert_ok(writer_err(&w));
+        stream_checker_written(f->checker, CONN, client, bytes_make(w.p, 3));
+        stream_checker_written(f->checker, CONN, client, bytes_make(w.p + 3, w.n - 3));
+}
+
+static struct writer payload(void)
+{
+        return writer_make(f->payload, sizeof f->payload);
+}
+
+static void client_asks(const char *to, const char *from, const struct stream_request *request)
+{
+        struct writer w = payload();
+
+        stream_put_request(&w, request);
+        says(true, to, from, &w);
+}
+
+static void client_pushes(uint64_t id, const char *text)
+{
+        uint8_t raw[UINT_SIZE_MAX];
+
+        client_asks("worker", "producer",
+                    &(struct stream_request){STREAM_PUSH, .push = {request_id_of(id, raw), bytes_of_text(text)}});
+}
+
+static void client_pulls(uint64_t id, uint64_t index, uint64_t limit)
+{
+        uint8_t raw[UINT_SIZE_MAX];
+
+        client_asks("worker", "consumer", &(struct stream_request){STREAM_PULL, .pull = {request_id_of(id, raw), index, limit}});
+}
+
+static void node_creates(void)
+{
+        struct writer w = payload();
+
+        stream_put_created(&w, BYTES_LITERAL("s"), false, 0);
+        says(false, "producer", "worker", &w);
+}
+
+static void node_acknowledges(uint64_t id, bool failed, uint64_t index)
+{
+        uint8_t raw[UINT_SIZE_MAX];
+        struct writer w = payload();
+
+        stream_put_pushed(&w, request_id_of(id, raw), failed, index);
+        says(false, "producer", "worker", &w);
+}
+
+/* Answers a pull with the records given, up to the one without data. */
+static void node_answers(uint64_t id, const struct log_record *records)
+{
+        uint8_t raw[UINT_SIZE_MAX];
+        struct writer w = payload();
+        size_t count = 0, size = 0;
+
+        for (; records[count].data.p; count++)
+                size += stream_pulled_message_size(records[count].index, records[count].data.n);
+        stream_put_pulled_head(&w, request_id_of(id, raw), count, size);
+        for (size_t i = 0; i < count; i++)
+                stream_put_pulled_message(&w, records[i].index, records[i].data);
+        says(false, "consumer", "worker", &w);
+}
+
+#define RECORDS(...) ((const struct log_record[]){__VA_ARGS__, {0, BYTES_NONE}})
+#define RECORD(index, text) {(index), BYTES_LITERAL(text)}
+
+static int setup(void **state)
+{
+        (void)state;
+        f = calloc(1, sizeof *f);
+        assert_non_null(f);
+        arena_init(&f->arena, 1 << 20);
+        f->checker = stream_checker_new(dump, NULL);
+        stream_checker_opened(f->checker, CONN);
+        client_asks("stream_kafka", "producer", &(struct stream_request){STREAM_CREATE, .create = {true, BYTES_LITERAL("s"), false, 1}});
+        node_creates();
+        assert_null(stream_checker_violation(f->checker));
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        stream_checker_free(f->checker);
+        arena_clear(&f->arena);
+        free(f);
+        return 0;
+}
+
+static void holds(void)
+{
+        const char *violation = stream_checker_violation(f->checker);
+
+        if (violation) fail_msg("unexpected: %s", violation);
+}
+
+static void violates(const char *beginning)
+{
+        const char *violation = stream_checker_violation(f->checker);
+
+        if (!violation || strncmp(violation, beginning, strlen(beginning)) != 0)
+                fail_msg("expected \"%s...\", got \"%s\"", beginning, violation ? violation : "nothing");
+}
+
+static void takes_what_is_right(void **state)
+{
+        struct stream_checker_figures figures;
+
+        (void)state;
+        client_pushes(0, "a");
+        client_pushes(1, "b");
+        client_pushes(2, "c");
+        log_holds(4, "foreign");
+        log_holds(5, "a");
+        node_acknowledges(0, false, 5);
+        log_holds(9, "b");
+        node_acknowledges(2, true, 0);
+        node_acknowledges(1, false, 9);
+        client_pulls(0, 0, 8);
+        client_pulls(1, 5, 1);
+        client_pulls(2, 100, 8);
+        node_answers(0, RECORDS(RECORD(4, "foreign"), RECORD(5, "a")));
+        node_answers(1, RECORDS(RECORD(5, "a")));
+        node_answers(2, &(struct log_record){0, BYTES_NONE});
+        stream_checker_finish(f->checker);
+        holds();
+        figures = stream_checker_figures(f->checker);
+        assert_int_equal(figures.connections, 1);
+        assert_int_equal(figures.pushes, 3);
+        assert_int_equal(figures.acknowledged, 2);
+        assert_int_equal(figures.failed, 1);
+        assert_int_equal(figures.pulls, 3);
+        assert_int_equal(figures.records, 3);
+        stream_checker_closed(f->checker, CONN);
+        holds();
+}
+
+static void I1_acknowledged_where_nothing_is(void **state)
+{
+        (void)state;
+        client_pushes(0, "a");
+        node_acknowledges(0, false, 0);
+        violates("I1: s: acknowledged at 0, where nothing is");
+}
+
+static void I1_acknowledged_where_other_bytes_are(void **state)
+{
+        (void)state;
+        client_pushes(0, "a");
+        log_holds(0, "b");
+        node_acknowledges(0, false, 0);
+        violates("I1: s: acknowledged at 0, where other bytes are");
+}
+
+static void I3_a_record_changes(void **state)
+{
+        (void)state;
+        client_pushes(0, "a");
+        client_pushes(1, "b");
+        log_holds(0, "a");
+        log_holds(1, "b");
+        node_acknowledges(0, false, 0);
+        node_acknowledges(1, false, 1);
+        f->records[0].data = BYTES_LITERAL("x");
+        holds();
+        stream_checker_finish(f->checker);
+        violates("I3: the record at 0 of s is another one");
+}
+
+static void I3_a_record_vanishes(void **state)
+{
+        (void)state;
+        client_pushes(0, "a");
+        log_holds(0, "a");
+        node_acknowledges(0, false, 0);
+        f->count = 0;
+        stream_checker_finish(f->checker);
+        violates("I3: s had 1 records and has 0");
+}
+
+static void pull_of_three(const struct log_record *answer)
+{
+        log_holds(1, "a");
+        log_holds(2, "b");
+        log_holds(3, "c");
+        client_pulls(0, 2, 2);
+        node_answers(0, answer);
+}
+
+static void I3_a_pull_skips(void **state)
+{
+        (void)state;
+        pull_of_three(RECORDS(RECORD(3, "c")));
+        violates("I3: s: pulled from 2, got 3 where 2 is next");
+}
+
+static void I3_a_pull_goes_back(void **state)
+{
+        (void)state;
+        pull_of_three(RECORDS(RECORD(1, "a"), RECORD(2, "b")));
+        violates("I3: s: pulled from 2, got 1 where 2 is next");
+}
+
+static void I3_a_pull_repeats(void **state)
+{
+        (void)state;
+        pull_of_three(RECORDS(RECORD(2, "b"), RECORD(2, "b")));
+        violates("I3: s: pulled from 2, got 2 where 3 is next");
+}
+
+static void I3_a_pull_invents(void **state)
+{
+        (void)state;
+        pull_of_three(RECORDS(RECORD(2, "b"), RECORD(3, "C")));
+        violates("I3: s: got other bytes than stand at 3");
+}
+
+static void I3_a_pull_gives_too_many(void **state)
+{
+        (void)state;
+        log_holds(1, "a");
+        log_holds(2, "b");
+        client_pulls(0, 0, 1);
+        node_answers(0, RECORDS(RECORD(1, "a"), RECORD(2, "b")));
+        violates("I3: s: more records than were asked for");
+}
+
+static void I4_out_of_order(void **state)
+{
+        (void)state;
+        for (uint64_t id = 0; id < 3; id++)
+                client_pushes(id, "same");
+        for (uint64_t index = 0; index < 3; index++)
+                log_holds(index, "same");
+        node_acknowledges(0, false, 1);
+        holds();
+        node_acknowledges(2, false, 0);
+        violates("I4: s: a push stands at 0, one sent before it at 1");
+}
+
+static void I4_the_later_one_is_acknowledged_first(void **state)
+{
+        (void)state;
+        for (uint64_t id = 0; id < 2; id++)
+                client_pushes(id, "same");
+        for (uint64_t index = 0; index < 2; index++)
+                log_holds(index, "same");
+        node_acknowledges(1, false, 0);
+        node_acknowledges(0, false, 1);
+        violates("I4: s: a push stands at 1, one sent behind it at 0");
+}
+
+static void answers_come_once(void **state)
+{
+        (void)state;
+        client_pulls(0, 0, 1);
+        node_answers(0, &(struct log_record){0, BYTES_NONE});
+        holds();
+        node_answers(0, &(struct log_record){0, BYTES_NONE});
+        violates("the node answered (protocol 3) what was not asked, or twice, to consumer");
+}
+
+static void answers_need_a_question(void **state)
+{
+        (void)state;
+        node_creates();
+        violates("the node answered (protocol 0) what was not asked, or twice, to producer");
+}
+
+static void garbage_is_noticed(void **state)
+{
+        (void)state;
+        stream_checker_written(f->checker, CONN, true, BYTES_LITERAL("\0\0")); /* a heartbeat */
+        stream_checker_written(f->checker, CONN, true, BYTES_LITERAL("\0\4\1\0\0\0"));
+        holds();
+        stream_checker_written(f->checker, CONN, false, BYTES_LITERAL("\0\1\1"));
+        violates("the node wrote a frame that does not decode");
+}
+
+static void nothing_is_written_after_the_end(void **state)
+{
+        (void)state;
+        stream_checker_closed(f->checker, CONN);
+        stream_checker_written(f->checker, CONN, true, BYTES_LITERAL("\0\0"));
+        violates("bytes on a connection that is over");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(takes_what_is_right, setup, teardown),
+                cmocka_unit_test_setup_teardown(I1_acknowledged_where_nothing_is, setup, teardown),
+                cmocka_unit_test_setup_teardown(I1_acknowledged_where_other_bytes_are, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_a_record_changes, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_a_record_vanishes, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_a_pull_skips, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_a_pull_goes_back, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_a_pull_repeats, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_a_pull_invents, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_a_pull_gives_too_many, setup, teardown),
+                cmocka_unit_test_setup_teardown(I4_out_of_order, setup, teardown),
+                cmocka_unit_test_setup_teardown(I4_the_later_one_is_acknowledged_first, setup, teardown),
+                cmocka_unit_test_setup_teardown(answers_come_once, setup, teardown),
+                cmocka_unit_test_setup_teardown(answers_need_a_question, setup, teardown),
+                cmocka_unit_test_setup_teardown(garbage_is_noticed, setup, teardown),
+                cmocka_unit_test_setup_teardown(nothing_is_written_after_the_end, setup, teardown),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
