@@ -62,6 +62,7 @@ static const struct limit_row limits[] = {
         LIMIT(transport, first_frame_ms, "ms", 0, 3600000, "from connecting to the first frame; 0: no limit"),
         LIMIT(transport, send_stalled_ms, "ms", 100, 3600000, "output waits and none goes out: closed"),
         LIMIT(service, streams, "streams", 1, 10000000, "known at once; a create of one more is an error"),
+        LIMIT(service, streams_per_conn, "streams", 1, 10000000, "created on one connection; a create of one more is an error"),
         LIMIT(service, partitions, "partitions", 1, 10000, "of one stream"),
         LIMIT(service, pulls_per_conn, "pulls", 1, 100000, "held on one connection; one more is answered empty"),
         LIMIT(service, requests_per_conn, "requests", 1, 1000000, "without an answer on one connection; then reading waits"),
