@@ -13,6 +13,7 @@ struct log_memory_faults {
         bool away;                    /* as if Kafka could not be reached */
 };
 
+/* Never NULL: it gives up where memory is out. log_stop is not needed before log_free. */
 struct log *log_memory_new(struct context *ctx, const struct log_limits *limits, const struct log_events *events, void *user);
 /* May be changed at any time; leaving `away` lets go what waited. */
 void log_memory_set_faults(struct log *log, const struct log_memory_faults *faults);
