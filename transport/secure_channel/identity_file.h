@@ -6,10 +6,14 @@
 #include "transport/base/context.h"
 #include "transport/secure_channel/identity.h"
 
-/* Loads the identity, or makes a new one and saves it where there is no file. *made tells which. `why` says what is wrong and what to do. */
+/* Loads the identity, or makes a new one and saves it where there is no file. *made tells which (NULL: nobody asks). `why` says what is
+ * wrong and what to do. Two programs that make it at the same moment end with the same one.
+ * ERR_NOT_ALLOWED: the file or its folder is not private; ERR_SYSTEM, ERR_USAGE: transport/base/private_file.h; else as identity_file_read. */
 MUST_USE enum err identity_file_open(const char *path, struct context *ctx, struct identity **out, bool *made, struct reason *why);
+/* Replaces the file, whole or not at all. */
 MUST_USE enum err identity_file_save(const char *path, const struct identity *identity, struct reason *why);
-/* The decoder alone, for fuzzing; the seed is in the input, so wipe it afterwards. */
+/* The decoder alone, for fuzzing; the seed is in the input, so wipe it afterwards. ERR_MALFORMED, ERR_TRUNCATED, ERR_TRAILING: damaged;
+ * ERR_UNEXPECTED: a later version of the format; else as identity_restore. */
 MUST_USE enum err identity_file_read(struct bytes in, struct identity **out);
 
 #endif
