@@ -115,13 +115,16 @@ $(BUILD)/bob: $(BUILD)/client/bob.o $(LIB_A) ; $(call link,$(PKGS_LIB))
 $(UNIT_BIN): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
 $(SIM_BIN): $(call obj,$(SIM_SRC)) $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) node/main.c client/alice.c client/bob.c))
+LOAD_BIN := $(BUILD)/tests/bench/load
+$(LOAD_BIN): $(BUILD)/tests/bench/load.o $(LIB_A) ; $(call link,$(PKGS_LIB))
+
+-include $(patsubst %.o,%.d,$(call obj,tests/bench/load.c $(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) node/main.c client/alice.c client/bob.c))
 
 include tests/tests.mk
 
 # What the linter compiles: every source there is, with nothing linked.
 .PHONY: objects
-objects: $(call obj,$(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) $(FUZZ_SRC) node/main.c client/alice.c client/bob.c)
+objects: $(call obj,tests/bench/load.c $(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) $(FUZZ_SRC) node/main.c client/alice.c client/bob.c)
 
 # --- installing -------------------------------------------------------------------------------------------------------
 MAN_PAGES := $(wildcard docs/man/*.[0-9])
