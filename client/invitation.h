@@ -1,4 +1,5 @@
-/* Invitations: `strop:` and base64url of msgpack [1, [node addresses], alice_to_bob, bob_to_alice, identifier]. */
+/* Invitations: `strop:` and base64url of msgpack [1, [node addresses], alice_to_bob, bob_to_alice, identifier], of which the
+ * identifier is a binary of 32 bytes and the others are texts. */
 #ifndef STROP_CLIENT_INVITATION_H
 #define STROP_CLIENT_INVITATION_H
 
@@ -13,9 +14,11 @@ struct invitation {
         struct identifier identifier; /* Bob's */
 };
 
-/* `why` says what is wrong with the text. */
+/* White space around it is passed over. `why` says what is wrong with the text. ERR_MALFORMED, ERR_TRUNCATED, ERR_TRAILING: no invitation, or
+ * damaged; ERR_TOO_LARGE; ERR_UNEXPECTED: of a later version; ERR_BAD_NAME: a stream's name that none can have, or the same twice. */
 MUST_USE enum err invitation_parse(struct bytes text, struct invitation *out, struct reason *why);
-/* `out` has room for INVITATION_TEXT_MAX + 1. */
+/* Puts the text and a NUL into `out`. ERR_USAGE: no node, too many, or one that is no HOST:PORT; ERR_BAD_NAME: as above. What this writes
+ * invitation_parse takes. */
 MUST_USE enum err invitation_print(const struct invitation *invitation, char out[static INVITATION_TEXT_MAX + 1]);
 
 #endif
