@@ -8,6 +8,11 @@ test-unit: $(UNIT_BIN) ## unit tests and vectors
 test-unit-san: ## unit tests and vectors under address and undefined behaviour sanitizers
 	@$(MAKE) -s SAN=address,undefined test-unit
 
+SIMULATION_SEEDS := 500
+.PHONY: test-simulation
+test-simulation: $(SIM_BIN) ## dialogues under faults, each replayable from its seed
+	@$(SIM_BIN) --seed 1 --count $(SIMULATION_SEEDS)
+
 .PHONY: lint test-lint
 lint: test-lint
 test-lint: ## the same as lint: warnings of gcc and clang, layering, banned functions, sizes, cppcheck, man pages
