@@ -130,8 +130,9 @@ int main(int argc, char **argv)
                 options_clear(&program.options);
                 return err == ERR_USAGE ? 2 : 1;
         }
-        if (program.options.help || program.options.version) {
+        if (program.options.help || program.options.version || program.options.sample) {
                 if (program.options.help) options_print_help(stdout);
+                else if (program.options.sample) options_print_sample(stdout);
                 else print_version();
                 options_clear(&program.options);
                 return 0;

@@ -27,7 +27,7 @@ static const struct option_row rows[] = {
          "where clients connect; port 0 takes a free one", true},
         {"kafka", "BROKERS", KIND_TEXT, offsetof(struct options, kafka), 0, 0, "embedded",
          "host:port,... of the Kafka to use, or \"embedded\": a small log in memory, to try things", true},
-        {"X", "NAME=VALUE", KIND_PROPERTY, 0, 0, 0, NULL, "a property of librdkafka, as in kcat (-X works too); may be repeated", false},
+        {"X", "NAME=VALUE", KIND_PROPERTY, 0, 0, 0, NULL, "a property of librdkafka, as in kcat; may be repeated", false},
         {"stream-prefix", "TEXT", KIND_TEXT, offsetof(struct options, stream_prefix), 0, 0, "",
          "topics are named TEXT_stream; set it when the Kafka serves others too", true},
         {"group-prefix", "TEXT", KIND_TEXT, offsetof(struct options, group_prefix), 0, 0, "",
@@ -39,6 +39,7 @@ static const struct option_row rows[] = {
         {"log-level", "LEVEL", KIND_LEVEL, offsetof(struct options, log_level), 0, 0, "info", "error, warning, info or debug", true},
         {"limit", "NAME=VALUE", KIND_LIMIT, 0, 0, 0, NULL, "one of the limits below; may be repeated", false},
         {"config", "FILE", KIND_TEXT, offsetof(struct options, config), 0, 0, "", "read these settings from a file; the command line wins", false},
+        {"sample-config", NULL, KIND_FLAG, offsetof(struct options, sample), 0, 0, NULL, "print a configuration file with all defaults and exit", false},
         {"version", NULL, KIND_FLAG, offsetof(struct options, version), 0, 0, NULL, "print versions and exit", false},
         {"help", NULL, KIND_FLAG, offsetof(struct options, help), 0, 0, NULL, "print this and exit", false},
 };

@@ -16,7 +16,7 @@ struct options {
         char http[OPTION_TEXT_MAX], config[OPTION_TEXT_MAX];
         uint64_t replication_factor, stop_ms;
         enum log_level log_level;
-        bool help, version;
+        bool help, version, sample;
         struct kafka_property properties[OPTION_PROPERTIES_MAX]; /* heap copies */
         size_t property_count;
         struct transport_limits transport;

@@ -126,6 +126,47 @@ static void test_sample_holds_the_defaults(void **state)
         free(text);
 }
 
+static char *text_of_file(const char *path)
+{
+        FILE *in = fopen(path, "re");
+        char *text = calloc(1, 1 << 16);
+
+        if (!in || !text) fail_msg("cannot read %s", path);
+        assert_true(fread(text, 1, (1 << 16) - 1, in) > 0);
+        fclose(in);
+        return text;
+}
+
+/* The sample in deploy/ is what --sample-config prints; the man page names every option and limit that --help does. */
+static void test_documents_match(void **state)
+{
+        char *printed = NULL, *help = NULL, *sample = text_of_file("deploy/strop-node.conf"), *man = text_of_file("docs/man/strop-node.8");
+        char name[64], *save = NULL;
+        size_t n, names = 0;
+        FILE *out = open_memstream(&printed, &n);
+
+        (void)state;
+        options_print_sample(out);
+        fclose(out);
+        assert_string_equal(printed, sample);
+        out = open_memstream(&help, &n);
+        options_print_help(out);
+        fclose(out);
+        for (char *line = strtok_r(help, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                bool option = sscanf(line, "  --%63[a-z-]", name) == 1;
+
+                if (!option && sscanf(line, "  %63[a-z_]", name) != 1) continue;
+                if (strlen(name) < 4 || strcmp(name, "strop") == 0) continue;
+                names++;
+                if (!strstr(man, name)) fail_msg("docs/man/strop-node.8 does not name %s", name);
+        }
+        assert_true(names > 30);
+        free(printed);
+        free(help);
+        free(sample);
+        free(man);
+}
+
 /* The command line wins over the file. */
 static void test_precedence(void **state)
 {
@@ -150,6 +191,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_defaults), cmocka_unit_test(test_command_line), cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_file),     cmocka_unit_test(test_precedence),   cmocka_unit_test(test_sample_holds_the_defaults),
+                cmocka_unit_test(test_documents_match),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
