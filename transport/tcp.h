@@ -9,6 +9,7 @@
 #include "transport/loop.h"
 
 struct tcp_listener;
+struct sockaddr;
 
 /* A net whose links live in this loop. */
 struct net *tcp_net_new(struct loop *loop, const struct transport_limits *limits);
@@ -21,7 +22,11 @@ MUST_USE enum err tcp_listen(struct loop *loop, const struct transport_limits *l
                              struct reason *why);
 /* "127.0.0.1:4000", the port as it came to be. */
 const char *tcp_listener_address(const struct tcp_listener *listener);
+/* Links that it accepted live on. */
 void tcp_listener_free(struct tcp_listener *listener);
+
+/* A socket's address as "127.0.0.1:4000" or "[::1]:4000". */
+void tcp_address_text(const struct sockaddr *address, size_t size, char *out, size_t cap);
 
 /* Splits "host:port" or "[v6]:port"; false with `why` when it is neither. */
 bool tcp_address_split(const char *address, char *host, size_t host_cap, uint16_t *port, struct reason *why);
