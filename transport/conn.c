@@ -333,7 +333,9 @@ static void conn_frame(struct conn *conn, struct bytes body)
                 context_count(conns->ctx, STAT_HEARTBEATS);
                 return;
         }
-        if ((err = message_read(body, conns->limits->route_hops, &msg))) {
+        err = message_read(body, conns->limits->route_hops, &msg);
+        if (err && conn->accepted && !message_read_wide(body, conns->limits->route_hops, router_arena(conns->router), &msg)) err = OK;
+        if (err) {
                 conn_undecodable(conn, err);
                 return;
         }

@@ -14,6 +14,10 @@ struct message {
  * the crate do. ERR_TRUNCATED, ERR_MALFORMED, ERR_TOO_LARGE (route longer than max_hops). */
 MUST_USE enum err message_read(struct bytes in, size_t max_hops, struct message *out);
 
+/* As message_read, for what the hub of 2021 takes beyond that: address types written as a uint longer than needed (80 00 for 0). The routes are
+ * put together anew in the arena, types in one byte. Types over 127 are refused: there the two readings exclude each other. ERR_FULL: the arena. */
+MUST_USE enum err message_read_wide(struct bytes in, size_t max_hops, struct arena *arena, struct message *out);
+
 /* The encoded size, without a frame's length. */
 size_t message_size(const struct message *msg);
 void message_put(struct writer *w, const struct message *msg);

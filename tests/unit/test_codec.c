@@ -144,6 +144,31 @@ static void test_decode(void **state)
         }
 }
 
+/* The hub's vector "address type written as two-byte uint 80 00", and what stays refused. */
+static void test_wide_types(void **state)
+{
+        struct bytes hub = hex_bytes("010180000c6563686f5f736572766963650100026d65026869"), plain = hex_bytes("0101000c6563686f5f736572766963650100026d65026869");
+        uint8_t memory[64];
+        struct writer w = writer_make(memory, sizeof memory);
+        struct arena arena;
+        struct message msg;
+
+        (void)state;
+        arena_init(&arena, 1000);
+        assert_true(message_read(hub, HOPS_MAX, &msg) != OK);
+        assert_ok(message_read_wide(hub, HOPS_MAX, &arena, &msg));
+        message_put(&w, &msg);
+        assert_bytes_equal("in its usual form", written(&w), plain);
+        assert_err(message_read_wide(hex_bytes("0101800101780000"), HOPS_MAX, &arena, &msg), ERR_MALFORMED);
+        assert_err(message_read_wide(hub, 0, &arena, &msg), ERR_TOO_LARGE);
+        for (size_t n = 0; n < hub.n; n++) assert_true(message_read_wide(bytes_make(hub.p, n), HOPS_MAX, &arena, &msg) != OK);
+        arena_reset(&arena);
+        arena_clear(&arena);
+        arena_init(&arena, 0);
+        assert_err(message_read_wide(hub, HOPS_MAX, &arena, &msg), ERR_FULL);
+        arena_clear(&arena);
+}
+
 static void test_route_limit(void **state)
 {
         uint8_t memory[1000];
@@ -205,7 +230,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_uint),   cmocka_unit_test(test_string_and_data), cmocka_unit_test(test_messages),
                 cmocka_unit_test(test_decode), cmocka_unit_test(test_route_limit),     cmocka_unit_test(test_routes),
-                cmocka_unit_test(test_raw_uint),
+                cmocka_unit_test(test_raw_uint), cmocka_unit_test(test_wide_types),
         };
 
         vectors = vectors_load("tests/vectors/crate-0.116/transport.json");
