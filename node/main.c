@@ -87,9 +87,13 @@ static enum err start_log(struct program *program, struct reason *why)
 static enum err start(struct program *program, struct reason *why)
 {
         struct node_config config = {program->options.transport, program->options.service};
+        size_t prefix_n = strlen(program->options.stream_prefix);
         enum err err;
 
         context_init(&program->ctx);
+        /* A topic is prefix, "_" and stream name. */
+        if (prefix_n + 1 >= config.service.name_max) return fail(why, ERR_USAGE, "stream-prefix is too long: it leaves no room for names");
+        if (prefix_n) config.service.name_max -= prefix_n + 1;
         program->loop = loop_new(&program->ctx);
         program->node = program->loop ? node_new(&program->ctx, &config) : NULL;
         if (!program->node) return fail(why, ERR_NO_MEMORY, "cannot start: out of memory, or no event loop");

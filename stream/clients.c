@@ -97,6 +97,21 @@ struct request *clients_find(struct clients *clients, uint64_t token)
         return request;
 }
 
+enum err client_keep(struct clients *clients, struct client *client, struct stream *stream)
+{
+        struct stream_holding *holding;
+
+        HASH_FIND(hh, client->holdings, &stream, sizeof stream, holding);
+        if (holding) return OK;
+        if (HASH_COUNT(client->holdings) >= clients->limits->streams_per_conn) return ERR_FULL;
+        holding = calloc(1, sizeof *holding);
+        if (!holding) return ERR_NO_MEMORY;
+        holding->stream = stream;
+        HASH_ADD(hh, client->holdings, stream, sizeof holding->stream, holding);
+        stream_hold(stream);
+        return OK;
+}
+
 struct request *request_new(struct clients *clients, enum request_kind kind, uint64_t conn, struct route ret, struct stream *stream, size_t push_bytes)
 {
         struct client *client = client_get(clients, conn);
@@ -119,7 +134,12 @@ struct request *request_new(struct clients *clients, enum request_kind kind, uin
         }
         TAILQ_INSERT_TAIL(&client->requests, request, of_client);
         request->stream = stream;
-        if (stream) stream_hold(stream);
+        if (stream) {
+                enum err err = client_keep(clients, client, stream);
+
+                (void)err; /* over its limit the connection holds the stream only as long as it asks something of it */
+                stream_hold(stream);
+        }
         account(clients, request, true);
         review_hold(clients, client);
         if (kind == REQUEST_PUSH && clients->pressure) set_hold(clients, client, &client->held_log, CONN_HOLD_LOG, true);
@@ -144,29 +164,14 @@ void request_free(struct clients *clients, struct request *request)
 
 /* --- connections --------------------------------------------------------------------------------------------------------- */
 
-enum err client_keep(struct clients *clients, struct client *client, struct stream *stream)
-{
-        struct stream_holding *holding;
-
-        HASH_FIND(hh, client->holdings, &stream, sizeof stream, holding);
-        if (holding) return OK;
-        if (HASH_COUNT(client->holdings) >= clients->limits->streams_per_conn) return ERR_FULL;
-        holding = calloc(1, sizeof *holding);
-        if (!holding) return ERR_NO_MEMORY;
-        holding->stream = stream;
-        HASH_ADD(hh, client->holdings, stream, sizeof holding->stream, holding);
-        stream_hold(stream);
-        return OK;
-}
-
 void clients_conn_closed(struct clients *clients, uint64_t conn)
 {
         struct client *client = clients_of(clients, conn);
         struct request *request;
         struct stream_holding *holding, *next;
 
-        if (!client) return;
         log_flush_saves(clients->log, conn);
+        if (!client) return;
         while ((request = TAILQ_FIRST(&client->requests))) {
                 if (!request->parked) log_cancel(clients->log, request->token);
                 request_free(clients, request);

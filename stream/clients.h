@@ -1,4 +1,4 @@
-/* What the services know of each connection: its open requests, the streams that it created, and why it is held.
+/* What the services know of each connection: its open requests, the streams that it uses, and why it is held.
  *
  * A request is found by its token, which is never used again, and belongs to a connection by number; when the connection ends, all that it
  * waits for goes with it (R9). Limits here hold a connection's reading, never drop what was accepted (R4). */
@@ -36,7 +36,7 @@ struct request {
 
 TAILQ_HEAD(request_queue, request);
 
-/* A stream that a connection created. */
+/* A stream that a connection created or used. */
 struct stream_holding {
         struct stream *stream;
         UT_hash_handle hh;
@@ -67,7 +67,7 @@ void clients_init(struct clients *clients, struct router *router, struct conns *
 void clients_clear(struct clients *clients);
 
 /* A new request of the connection, with its own copy of the way back. NULL: memory is out, or the connection is gone. Holds the
- * connection's reading where a limit is reached. */
+ * connection's reading where a limit is reached. A stream that is given is the connection's from then on (client_keep). */
 struct request *request_new(struct clients *clients, enum request_kind kind, uint64_t conn, struct route ret, struct stream *stream, size_t push_bytes);
 /* Ends it: what it held is let go, the connection goes on reading where it may. */
 void request_free(struct clients *clients, struct request *request);

@@ -9,6 +9,7 @@
 struct service_limits {
         size_t streams;               /* streams (partitions) known at once; a create of one more: an error */
         size_t streams_per_conn;      /* created on one connection; a create of one more: an error */
+        size_t name_max;              /* bytes of a stream's name; longer: an error. Kafka's 249, less a prefix that the log puts before it */
         uint32_t partitions;          /* partitions of one stream; more: an error (R11) */
         size_t pulls_per_conn;        /* held at once on one connection; one more is answered empty at once (R4) */
         size_t requests_per_conn;     /* creates, pushes, index look-ups without an answer; then reading waits (R4) */
@@ -21,7 +22,7 @@ struct service_limits {
 
 #define SERVICE_LIMITS_DEFAULT \
         ((struct service_limits){ \
-                .streams = 100000, .streams_per_conn = 10000, .partitions = 64, .pulls_per_conn = 64, .requests_per_conn = 1024, \
+                .streams = 100000, .streams_per_conn = 10000, .name_max = 249, .partitions = 64, .pulls_per_conn = 64, .requests_per_conn = 1024, \
                 .push_bytes_per_conn = 4u << 20, .hold_ms = 5000, .create_ms = 60000, .forget_ms = 600000, \
                 .record_max = 65422, \
         })

@@ -11,8 +11,7 @@
 enum {
         ERROR_TEXT_MAX = 256,
         ANSWER_SMALL = 128,          /* a push's answer; a created answer beside its name */
-        RECORD_OVERHEAD = 2 * UINT_SIZE_MAX - 7, /* the longest index, and a length of three bytes */
-        COUNT_SIZE_MAX = 3,
+        RECORD_OVERHEAD_MAX = UINT_SIZE_MAX + 3, /* the longest index, and a length of three bytes */
 };
 
 static const char invalid_request[] = "Invalid request";
@@ -28,8 +27,10 @@ bool answer_begin(struct stream_service *service, size_t size, struct writer *w)
 
 bool is_an_answer(struct stream_service *service, struct bytes payload)
 {
+        struct stream_request request;
         struct stream_response response;
-        bool answer = stream_response_read(payload, &response) == OK;
+        /* Some bytes are both; the hub takes them as a request. */
+        bool answer = stream_request_read(payload, &request) && !stream_response_read(payload, &response);
 
         context_count(service->ctx, answer ? STAT_DROP_REPLY : STAT_REQUESTS_INVALID);
         return answer;
@@ -74,7 +75,7 @@ static char *generated_name(struct stream_service *service)
 /* What is wrong with a create, as a sentence; NULL: nothing. */
 static const char *create_wrong(struct stream_service *service, const struct stream_create_request *create)
 {
-        const char *wrong = create->named ? stream_name_wrong(create->name, STREAM_NAME_MAX) : NULL;
+        const char *wrong = create->named ? stream_name_wrong(create->name, service->limits.name_max) : NULL;
 
         if (wrong) return wrong;
         if (create->partitions == 0) return "A stream needs at least one partition";
@@ -102,7 +103,10 @@ static void create(struct stream_service *service, const struct delivery *delive
                 return;
         }
         request = request_new(&service->clients, REQUEST_CREATE, delivery->origin.conn, delivery->msg.ret, NULL, 0);
-        if (!request) return;
+        if (!request) {
+                answer_error(service, delivery->msg.ret, worker_address(service->create_worker), "Out of memory");
+                return;
+        }
         request->partitioned = create->partitioned;
         request->partitions = (uint32_t)create->partitions;
         request->stream_service = service;
@@ -118,9 +122,15 @@ static void create(struct stream_service *service, const struct delivery *delive
 
 static const char *answer_created(struct stream_service *service, struct request *request, uint32_t partition)
 {
-        struct stream *stream = streams_get(&service->streams, request->name, partition);
+        struct stream *stream = NULL;
         struct writer w;
 
+        /* Asked again: other creates may have been done since this one was let in. */
+        if (streams_count(&service->streams) >= service->limits.streams && !streams_known(&service->streams, request->name, partition)) {
+                context_count(service->ctx, STAT_LIMIT_STREAMS);
+                return "Too many streams";
+        }
+        stream = streams_get(&service->streams, request->name, partition);
         if (!stream) return "Out of memory";
         if (client_keep(&service->clients, request->client, stream)) {
                 context_count(service->ctx, STAT_LIMIT_STREAMS);
@@ -225,18 +235,33 @@ static size_t room_for_messages(const struct request *request)
         return around < FRAME_MAX ? FRAME_MAX - around : 0;
 }
 
+/* The log is asked for what may fit, each record costing the least it can; what is too much of that is cut off when it comes. A record
+ * that would not fit alone with the longest index is none for this reader. */
 static void ask_log(struct stream_service *service, struct request *request)
 {
         size_t room = room_for_messages(request);
         struct log_read read = {
-                .index = request->index, .max_records = request->limit, .record_overhead = RECORD_OVERHEAD,
-                .max_bytes = room > COUNT_SIZE_MAX ? room - COUNT_SIZE_MAX : 0,
-                .record_max = room > 1 + RECORD_OVERHEAD ? room - 1 - RECORD_OVERHEAD : 0,
+                .index = request->index, .max_records = request->limit, .max_bytes = room,
+                .record_overhead = stream_pulled_message_size(request->index, 0),
+                .record_max = room > 1 + RECORD_OVERHEAD_MAX ? room - 1 - RECORD_OVERHEAD_MAX : 0,
                 .hold_ms = service->limits.hold_ms,
         };
 
         request->parked = false;
         log_read(service->log, request->stream->log_stream, &read, request->token);
+}
+
+/* How many of the records fit into the answer's frame; at least the first, by record_max. */
+static size_t count_that_fits(const struct request *request, const struct log_record *records, size_t count)
+{
+        size_t room = room_for_messages(request), used = 0, n = 0;
+
+        while (n < count) {
+                used += stream_pulled_message_size(records[n].index, records[n].data.n);
+                if (n > 0 && used + bare_uint_size(n + 1) > room) break;
+                n++;
+        }
+        return n;
 }
 
 static bool output_is_full(struct stream_service *service, uint64_t id)
@@ -263,6 +288,28 @@ static void pull(struct stream_service *service, struct stream *stream, const st
         request->limit = pull->limit;
         request->parked = output_is_full(service, delivery->origin.conn);
         if (!request->parked) ask_log(service, request);
+}
+
+/* Records have come for a reader that does not take what it has been sent: the pull waits, as a new one in its place, and asks again
+ * when the output has drained. False where memory is out. */
+static bool park_again(struct stream_service *service, const struct request *request)
+{
+        struct request *later = request_new(&service->clients, REQUEST_PULL, request->client->conn, request->ret.route, request->stream, 0);
+
+        if (!later) return false;
+        keep_id(later, kept_id(request));
+        later->index = request->index;
+        later->limit = request->limit;
+        later->parked = true;
+        return true;
+}
+
+static void pull_done(struct stream_service *service, struct request *request, const struct log_result *result)
+{
+        size_t count = result->err ? 0 : count_that_fits(request, result->records, result->count);
+
+        if (count && output_is_full(service, request->client->conn) && park_again(service, request)) return;
+        answer_pulled(service, request->ret.route, request->stream, kept_id(request), result->records, count);
 }
 
 void stream_service_conn_drained(struct stream_service *service, uint64_t conn)
@@ -327,9 +374,7 @@ void stream_service_log_done(struct stream_service *service, const struct log_re
                         if (result->err) log_debug(request->stream->name, "a push failed: %s", result->why);
                         answer_pushed(service, request->ret.route, request->stream, kept_id(request), result->err != OK, result->index);
                         break;
-                case REQUEST_PULL:
-                        answer_pulled(service, request->ret.route, request->stream, kept_id(request), result->records, result->err ? 0 : result->count);
-                        break;
+                case REQUEST_PULL: pull_done(service, request, result); break;
                 case REQUEST_INDEX_GET: index_service_done(service, request, result); break;
                 }
         }

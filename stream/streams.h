@@ -1,5 +1,5 @@
 /* The streams that the node knows: one worker for each stream and partition, shared by all connections, and who holds it.
- * A stream is held by each connection that created it and by each request on it; one that nobody holds is forgotten after a while. */
+ * A stream is held by each connection that created or used it and by each request on it; one that nobody holds is forgotten after a while. */
 #ifndef STROP_STREAM_STREAMS_H
 #define STROP_STREAM_STREAMS_H
 
