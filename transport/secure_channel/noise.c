@@ -286,6 +286,11 @@ void noise_free(struct noise *noise)
         secret_free(noise);
 }
 
+unsigned noise_messages(const struct noise *noise)
+{
+        return noise->now.messages;
+}
+
 const uint8_t *noise_remote_static(const struct noise *noise)
 {
         return noise->now.has_rs ? noise->now.rs : NULL;

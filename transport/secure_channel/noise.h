@@ -24,6 +24,8 @@ void noise_free(struct noise *noise);
 MUST_USE enum err noise_write(struct noise *noise, struct bytes payload, struct writer *out);
 MUST_USE enum err noise_read(struct noise *noise, struct bytes msg, uint8_t *payload, size_t *payload_n);
 
+/* How many of the three messages are behind us, written or read. */
+unsigned noise_messages(const struct noise *noise);
 /* The other side's static key; known to the initiator after message 2, to the responder after message 3. NULL before. */
 const uint8_t *noise_remote_static(const struct noise *noise);
 /* The handshake hash h as it stands. */
