@@ -47,7 +47,8 @@ MUST_USE enum err channels_connect(struct channels *channels, struct route route
 /* Sends close and ends it; no event follows. */
 void channel_close(struct channel *channel);
 
-/* The address through which to send; lives as long as the channel. */
+/* The address through which to send; empty before it is up, readable to the end of the turn in which the channel ends. Messages there may
+ * come from this process's workers alone (ORIGIN_LOCAL). */
 struct bytes channel_address(const struct channel *channel);
 const struct identifier *channel_peer(const struct channel *channel);
 bool channel_peer_is_named(const struct channel *channel); /* by the trust policy, not merely let in */
