@@ -12,7 +12,7 @@ struct loop {
         struct event_base *base;
         struct event *alarm; /* wakes libevent for the context's next timer */
         bool stop, broken;
-        LIST_HEAD(, loop_ending) endings;
+        LIST_HEAD(loop_endings, loop_ending) endings;
 };
 
 struct loop_watch {

@@ -64,7 +64,7 @@ static int plain_socket(void)
         struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        to.sin_port = htons((uint16_t)atol(strrchr(tcp_listener_address(f.listener), ':') + 1));
+        to.sin_port = htons((uint16_t)strtoul(strrchr(tcp_listener_address(f.listener), ':') + 1, NULL, 10));
         assert_true(fd >= 0);
         assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
         return fd;
