@@ -20,29 +20,37 @@ struct option_row {
         const char *fallback; /* the default */
         const char *help;
         bool file;            /* may stand in the configuration file */
+        const char *sample;   /* what the sample file sets it to; NULL: it shows the default */
 };
 
 static const struct option_row rows[] = {
         {"listen", "ADDR:PORT", KIND_TEXT, offsetof(struct options, listen), 0, 0, "127.0.0.1:4000",
-         "where clients connect; port 0 takes a free one", true},
+         "where clients connect; port 0 takes a free one", true, NULL},
         {"kafka", "BROKERS", KIND_TEXT, offsetof(struct options, kafka), 0, 0, "embedded",
-         "host:port,... of the Kafka to use, or \"embedded\": a small log in memory, to try things", true},
-        {"X", "NAME=VALUE", KIND_PROPERTY, 0, 0, 0, NULL, "a property of librdkafka, as in kcat; may be repeated", false},
+         "host:port,... of the Kafka to use, or \"embedded\": a small log in memory, to try things", true, NULL},
+        {"X", "NAME=VALUE", KIND_PROPERTY, 0, 0, 0, NULL, "a property of librdkafka, as in kcat; may be repeated", false, NULL},
         {"stream-prefix", "TEXT", KIND_TEXT, offsetof(struct options, stream_prefix), 0, 0, "",
-         "topics are named TEXT_stream; set it when the Kafka serves others too", true},
+         "topics are named TEXT_stream; set it when the Kafka serves others too", true, "strop"},
         {"group-prefix", "TEXT", KIND_TEXT, offsetof(struct options, group_prefix), 0, 0, "",
-         "put before the names of consumer groups, which keep the readers' indexes", true},
-        {"replication-factor", "N", KIND_NUMBER, offsetof(struct options, replication_factor), 1, 32767, "1", "of topics that the node makes", true},
-        {"http", "ADDR:PORT", KIND_TEXT, offsetof(struct options, http), 0, 0, "", "serve /metrics and /health there; off when empty", true},
+         "put before the names of consumer groups, which keep the readers' indexes", true, "strop-"},
+        {"replication-factor", "N", KIND_NUMBER, offsetof(struct options, replication_factor), 1, 32767, "1",
+         "of topics that the node makes", true, NULL},
+        {"http", "ADDR:PORT", KIND_TEXT, offsetof(struct options, http), 0, 0, "",
+         "serve /metrics and /health there; off when empty", true, NULL},
         {"stop-ms", "N", KIND_NUMBER, offsetof(struct options, stop_ms), 0, 600000, "5000",
-         "at a stop, wait so many milliseconds for what was accepted to be stored", true},
-        {"log-level", "LEVEL", KIND_LEVEL, offsetof(struct options, log_level), 0, 0, "info", "error, warning, info or debug", true},
-        {"limit", "NAME=VALUE", KIND_LIMIT, 0, 0, 0, NULL, "one of the limits below; may be repeated", false},
-        {"config", "FILE", KIND_TEXT, offsetof(struct options, config), 0, 0, "", "read these settings from a file; the command line wins", false},
-        {"sample-config", NULL, KIND_FLAG, offsetof(struct options, sample), 0, 0, NULL, "print a configuration file with all defaults and exit", false},
-        {"version", NULL, KIND_FLAG, offsetof(struct options, version), 0, 0, NULL, "print versions and exit", false},
-        {"help", NULL, KIND_FLAG, offsetof(struct options, help), 0, 0, NULL, "print this and exit", false},
+         "at a stop, wait so many milliseconds for what was accepted to be stored", true, NULL},
+        {"log-level", "LEVEL", KIND_LEVEL, offsetof(struct options, log_level), 0, 0, "info", "error, warning, info or debug", true, NULL},
+        {"limit", "NAME=VALUE", KIND_LIMIT, 0, 0, 0, NULL, "one of the limits below; may be repeated", false, NULL},
+        {"config", "FILE", KIND_TEXT, offsetof(struct options, config), 0, 0, "",
+         "read these settings from a file; the command line wins", false, NULL},
+        {"sample-config", NULL, KIND_FLAG, offsetof(struct options, sample), 0, 0, NULL,
+         "print a configuration file with all defaults and exit", false, NULL},
+        {"version", NULL, KIND_FLAG, offsetof(struct options, version), 0, 0, NULL, "print versions and exit", false, NULL},
+        {"help", NULL, KIND_FLAG, offsetof(struct options, help), 0, 0, NULL, "print this and exit", false, NULL},
 };
+
+/* What can come back alone in a frame (docs/protocol.md, "The stream service"). */
+enum { SERVICE_RECORD_MAX = 65422 };
 
 struct limit_row {
         const char *name, *unit;
@@ -56,14 +64,21 @@ struct limit_row {
 
 static const struct limit_row limits[] = {
         LIMIT(transport, connections, "connections", 1, 1000000, "open at once; one more is closed"),
+        LIMIT(transport, frames_per_turn, "frames", 1, 65536, "worked off of one connection before others have their turn"),
+        LIMIT(transport, queue_messages, "messages", 1024, 1u << 24, "under way between workers while one frame is worked off; more are dropped"),
+        LIMIT(transport, arena_bytes, "bytes", 1u << 20, 1u << 30, "of scratch memory while one frame is worked off; what needs more is dropped"),
+        LIMIT(transport, workers, "addresses", 16, 100000000, "of connections and streams; one more is refused"),
+        LIMIT(transport, route_hops, "addresses", 2, 10000, "in a route; a longer one does not decode"),
         LIMIT(transport, output_high, "bytes", 1024, 1u << 30, "waiting to be sent on a connection: reading from it stops"),
         LIMIT(transport, output_low, "bytes", 512, 1u << 30, "... and goes on"),
         LIMIT(transport, output_max, "bytes", 65536, 1u << 30, "waiting to be sent: the connection is closed"),
         LIMIT(transport, frame_start_ms, "ms", 100, 3600000, "a begun frame must be complete after this"),
+        LIMIT(transport, frame_bytes_per_s, "bytes", 0, 1u << 30, "... and a second more for each so many of it that have come"),
         LIMIT(transport, first_frame_ms, "ms", 0, 3600000, "from connecting to the first frame; 0: no limit"),
         LIMIT(transport, send_stalled_ms, "ms", 100, 3600000, "output waits and none goes out: closed"),
         LIMIT(service, streams, "streams", 1, 10000000, "known at once; a create of one more is an error"),
         LIMIT(service, streams_per_conn, "streams", 1, 10000000, "created on one connection; a create of one more is an error"),
+        LIMIT(service, name_max, "bytes", 1, 249, "in a stream's name, its prefix included; a longer one is an error"),
         LIMIT(service, partitions, "partitions", 1, 10000, "of one stream"),
         LIMIT(service, pulls_per_conn, "pulls", 1, 100000, "held on one connection; one more is answered empty"),
         LIMIT(service, requests_per_conn, "requests", 1, 1000000, "without an answer on one connection; then reading waits"),
@@ -71,6 +86,7 @@ static const struct limit_row limits[] = {
         LIMIT(service, hold_ms, "ms", 0, 9000, "a pull of an empty stream is answered empty after this"),
         LIMIT(service, create_ms, "ms", 1000, 3600000, "a create without an answer: the connection is closed"),
         LIMIT(service, forget_ms, "ms", 1000, 86400000, "a stream that no connection uses is forgotten after this"),
+        LIMIT(service, record_max, "bytes", 1, SERVICE_RECORD_MAX, "in one push; more is answered with an error"),
         LIMIT(log, append_bytes_high, "bytes", 1u << 16, 1u << 30, "accepted and not stored yet: pushes wait"),
         LIMIT(log, append_bytes_low, "bytes", 1u << 15, 1u << 30, "... and go on"),
         LIMIT(log, tail_bytes, "bytes", 0, 1ull << 40, "newest records kept in memory for waiting readers"),
@@ -78,6 +94,7 @@ static const struct limit_row limits[] = {
         LIMIT(log, index_save_ms, "ms", 0, 60000, "an index is saved no sooner than this after its last save"),
         LIMIT(log, index_entries, "indexes", 16, 10000000, "remembered"),
         LIMIT(log, sweep_ms, "ms", 10, 60000, "how often records written by others are looked for"),
+        LIMIT(log, sweep_chunk, "streams", 1, 1000, "looked up at once"),
         LIMIT(log, topics_per_producer, "topics", 1, 100000, "one producer serves"),
 };
 
@@ -198,18 +215,38 @@ static int file_line(void *user, const char *section, const char *name, const ch
         if (parse->err) return 1;
         if (strcmp(section, "kafka") == 0) parse->err = add_property(parse->options, name, value, parse->why);
         else if (strcmp(section, "limits") == 0) parse->err = set_limit(parse->options, name, value, parse->why);
-        else if (strcmp(section, "node") != 0) parse->err = fail(parse->why, ERR_USAGE, "there is no section [%s]; there are [node], [kafka], [limits]", section);
+        else if (strcmp(section, "node") != 0)
+                parse->err = fail(parse->why, ERR_USAGE, "there is no section [%s]; there are [node], [kafka], [limits]", section);
         else if (!row || !row->file) parse->err = fail(parse->why, ERR_USAGE, "there is no option \"%s\" for the file", name);
         else parse->err = set_option(parse->options, row, value, parse->why);
         return parse->err == OK;
+}
+
+/* The parser cuts lines that are longer than it was built for, and takes an indented line as another value of the one before: both would
+ * put a wrong value in place without a word. */
+static enum err check_lines(const char *name, const char *text, struct reason *why)
+{
+        enum { LINE_MAX_N = INI_MAX_LINE - 2 };
+
+        for (int line = 1; *text; line++) {
+                size_t n = strcspn(text, "\n");
+
+                if (n > LINE_MAX_N) return fail(why, ERR_USAGE, "%s, line %d: longer than %d bytes", name, line, LINE_MAX_N);
+                if (n && strchr(" \t", text[0]) && strspn(text, " \t\r") < n)
+                        return fail(why, ERR_USAGE, "%s, line %d: begins with a blank", name, line);
+                text += n + (text[n] == '\n');
+        }
+        return OK;
 }
 
 enum err options_read_file(struct options *options, const char *name, const char *text, struct reason *why)
 {
         struct reason inner = {""};
         struct file_parse parse = {options, OK, &inner};
-        int line = ini_parse_string(text, file_line, &parse);
+        int line;
 
+        if (check_lines(name, text, why)) return ERR_USAGE;
+        line = ini_parse_string(text, file_line, &parse);
         if (parse.err) return fail(why, parse.err, "%s, line %d: %s", name, line, inner.text);
         return line ? fail(why, ERR_USAGE, "%s, line %d: neither [section] nor name = value", name, line) : OK;
 }
@@ -343,7 +380,8 @@ void options_print_help(FILE *out)
         for (size_t i = 0; i < COUNT(rows); i++) {
                 char left[64];
 
-                snprintf(left, sizeof left, "%s%s %s", strlen(rows[i].name) == 1 ? "-" : "--", rows[i].name, rows[i].argument ? rows[i].argument : "");
+                snprintf(left, sizeof left, "%s%s %s", strlen(rows[i].name) == 1 ? "-" : "--", rows[i].name,
+                         rows[i].argument ? rows[i].argument : "");
                 fprintf(out, "  %-28s %s", left, rows[i].help);
                 if (rows[i].fallback && rows[i].fallback[0]) fprintf(out, " (%s)", rows[i].fallback);
                 fputc('\n', out);
@@ -356,9 +394,12 @@ void options_print_help(FILE *out)
 void options_print_sample(FILE *out)
 {
         fputs("# strop-node's configuration: strop-node --config FILE. What is commented out shows the default.\n"
-              "# Keep it readable by the node's user alone (chmod 600) when it holds a password.\n\n[node]\n", out);
+              "# Keep it readable by the node's user alone (chmod 600) when it holds a password.\n"
+              "# A blank and a semicolon begin a comment, in the middle of a line too.\n\n[node]\n", out);
         for (size_t i = 0; i < COUNT(rows); i++)
-                if (rows[i].file) fprintf(out, "# %s\n; %s = %s\n", rows[i].help, rows[i].name, rows[i].fallback);
+                if (rows[i].file)
+                        fprintf(out, "# %s\n%s%s = %s\n", rows[i].help, rows[i].sample ? "" : "; ", rows[i].name,
+                                rows[i].sample ? rows[i].sample : rows[i].fallback);
         fputs("\n# Properties of librdkafka, as they are.\n[kafka]\n; security.protocol = SASL_SSL\n; sasl.mechanism = SCRAM-SHA-512\n"
               "; sasl.username = strop\n; sasl.password = secret\n; ssl.ca.location = /etc/ssl/certs/ca-certificates.crt\n\n[limits]\n", out);
         for (size_t i = 0; i < COUNT(limits); i++)

@@ -100,29 +100,64 @@ static void test_file(void **state)
         check_file("not a number", "[limits]\nstreams = many\n");
 }
 
-/* What the sample says, uncommented, is what the program does anyway. */
-static void test_sample_holds_the_defaults(void **state)
+/* Longer lines and indented ones would be read as something else. */
+static void test_file_lines(void **state)
 {
-        struct options defaults, read;
+        struct options o;
         struct reason why;
+        char text[512];
+
+        (void)state;
+        snprintf(text, sizeof text, "[kafka]\nname = %0191d\n\t \n[node]\r\nlisten = a:1\n", 7);
+        options_default(&o);
+        assert_ok(options_read_file(&o, "node.conf", text, &why));
+        assert_int_equal(strlen(o.properties[0].value), 191);
+        assert_string_equal(o.listen, "a:1");
+        options_clear(&o);
+        snprintf(text, sizeof text, "[kafka]\nname = %0192d\n", 7);
+        check_file("node.conf, line 2: longer than 198 bytes", text);
+        check_file("node.conf, line 3: begins with a blank", "[node]\nlisten = a:1\n b:2\n");
+        check_file("node.conf, line 3: begins with a blank", "[node]\nlisten = a:1\n\thttp = b:2\n");
+}
+
+/* The sample as it is printed. */
+static char *printed_sample(void)
+{
         char *text = NULL;
         size_t n;
         FILE *out = open_memstream(&text, &n);
 
-        (void)state;
+        assert_non_null(out);
         options_print_sample(out);
         fclose(out);
-        for (char *p = text; (p = strstr(p, "\n; ")); p++)
-                if (strncmp(p + 3, "s", 1) != 0 || strncmp(p + 3, "st", 2) == 0 || strncmp(p + 3, "sw", 2) == 0) memmove(p + 1, p + 3, strlen(p + 3) + 1);
+        return text;
+}
+
+/* What the sample says, uncommented, is what the program does anyway; but it names prefixes. */
+static void test_sample_holds_the_defaults(void **state)
+{
+        struct options defaults, read;
+        struct reason why;
+        char *text = printed_sample();
+
+        (void)state;
         options_default(&defaults);
         options_default(&read);
         if (options_read_file(&read, "sample", text, &why)) fail_msg("%s", why.text);
-        read.property_count = 0;
-        memset(read.properties, 0, sizeof read.properties);
-        assert_memory_equal(&read.transport, &defaults.transport, sizeof read.transport);
+        assert_string_equal(read.stream_prefix, "strop");
+        assert_string_equal(read.group_prefix, "strop-");
+        assert_int_equal(read.property_count, 0);
+        for (char *p = text; (p = strstr(p, "\n; ")); p++) memmove(p + 1, p + 3, strlen(p + 3) + 1);
+        options_default(&read);
+        memset(&read.transport, 0xff, sizeof read.transport);
+        if (options_read_file(&read, "sample", text, &why)) fail_msg("%s", why.text);
+        assert_int_equal(read.property_count, 5);
+        assert_int_equal(read.transport.connections, defaults.transport.connections);
+        assert_int_equal(read.transport.send_stalled_ms, defaults.transport.send_stalled_ms);
         assert_memory_equal(&read.service, &defaults.service, sizeof read.service);
         assert_memory_equal(&read.log, &defaults.log, sizeof read.log);
         assert_string_equal(read.listen, defaults.listen);
+        options_clear(&read);
         free(text);
 }
 
@@ -137,34 +172,94 @@ static char *text_of_file(const char *path)
         return text;
 }
 
-/* The sample in deploy/ is what --sample-config prints; the man page names every option and limit that --help does. */
-static void test_documents_match(void **state)
+static char *printed_help(void)
 {
-        char *printed = NULL, *help = NULL, *sample = text_of_file("deploy/strop-node.conf"), *man = text_of_file("docs/man/strop-node.8");
-        char name[64], *save = NULL;
-        size_t n, names = 0;
-        FILE *out = open_memstream(&printed, &n);
+        char *text = NULL;
+        size_t n;
+        FILE *out = open_memstream(&text, &n);
 
-        (void)state;
-        options_print_sample(out);
-        fclose(out);
-        assert_string_equal(printed, sample);
-        out = open_memstream(&help, &n);
+        assert_non_null(out);
         options_print_help(out);
         fclose(out);
-        for (char *line = strtok_r(help, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-                bool option = sscanf(line, "  --%63[a-z-]", name) == 1;
+        return text;
+}
 
-                if (!option && sscanf(line, "  %63[a-z_]", name) != 1) continue;
-                if (strlen(name) < 4 || strcmp(name, "strop") == 0) continue;
+/* The option or limit that a line of the help is about: two blanks, perhaps dashes, its name. False when there is none. */
+static bool help_name(const char *line, char *name, size_t cap)
+{
+        size_t dashes, n;
+
+        if (strncmp(line, "  ", 2)) return false;
+        dashes = strspn(line + 2, "-");
+        n = strspn(line + 2 + dashes, "abcdefghijklmnopqrstuvwxyzX_-");
+        if (!n || n >= cap || strncmp(line + 2, "strop-node", 10) == 0) return false;
+        snprintf(name, cap, "%.*s%.*s", dashes ? 6 : 0, dashes == 1 ? "Fl " : "Fl Fl ", (int)n, line + 2 + dashes);
+        return true;
+}
+
+/* The sample in deploy/ is what --sample-config prints; the man page has an item for every option and limit that --help has, and no other. */
+static void test_documents_match(void **state)
+{
+        char *printed = printed_sample(), *help = printed_help(), *sample = text_of_file("deploy/strop-node.conf");
+        char *man = text_of_file("docs/man/strop-node.8"), *save = NULL, name[64], item[80];
+        size_t names = 0, items = 0;
+
+        (void)state;
+        assert_string_equal(printed, sample);
+        for (char *line = strtok_r(help, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                if (!help_name(line, name, sizeof name)) continue;
                 names++;
-                if (!strstr(man, name)) fail_msg("docs/man/strop-node.8 does not name %s", name);
+                snprintf(item, sizeof item, ".It %s%s", strncmp(name, "Fl", 2) ? "Li " : "", name);
+                if (!strstr(man, item)) fail_msg("docs/man/strop-node.8 has no \"%s\"", item);
         }
+        for (const char *p = man; (p = strstr(p, "\n.It ")); p++) items += strncmp(p + 5, "Fl", 2) == 0 || strncmp(p + 5, "Li", 2) == 0;
+        assert_int_equal(items, names);
         assert_true(names > 30);
         free(printed);
         free(help);
         free(sample);
         free(man);
+}
+
+/* Whether the program that dials is the only one to use a limit: the node has no option for it. */
+static bool is_of_dialling(const char *name)
+{
+        return strcmp(name, "connect_ms") == 0 || strcmp(name, "reconnect_min_ms") == 0 || strcmp(name, "reconnect_max_ms") == 0;
+}
+
+/* Every field of these structs in the header is a limit that --help names. Returns how many there are. */
+static size_t check_limits_of(const char *path, const char *structure, const char *help)
+{
+        char *text = text_of_file(path), *end, *save = NULL, *body = strstr(text, structure);
+        size_t fields = 0;
+
+        assert_non_null(body);
+        assert_non_null(end = strstr(body, "\n};"));
+        *end = '\0';
+        for (char *line = strtok_r(body, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                char *field = strstr(line, "size_t "), expected[64];
+
+                if (!field) field = strstr(line, "uint32_t ");
+                if (!field || strspn(line, " ") != (size_t)(field - line)) continue;
+                field = strchr(field, ' ') + 1;
+                field[strcspn(field, ";")] = '\0';
+                fields++;
+                snprintf(expected, sizeof expected, "\n  %s ", field);
+                if (!is_of_dialling(field) && !strstr(help, expected)) fail_msg("%s: %s has no option", structure, field);
+        }
+        free(text);
+        return fields;
+}
+
+static void test_every_limit_can_be_set(void **state)
+{
+        char *help = printed_help();
+
+        (void)state;
+        assert_true(check_limits_of("transport/limits.h", "struct transport_limits {", help) >= 16);
+        assert_true(check_limits_of("stream/limits.h", "struct service_limits {", help) >= 9);
+        assert_true(check_limits_of("stream/limits.h", "struct log_limits {", help) >= 9);
+        free(help);
 }
 
 /* The command line wins over the file. */
@@ -190,8 +285,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_defaults), cmocka_unit_test(test_command_line), cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_file),     cmocka_unit_test(test_precedence),   cmocka_unit_test(test_sample_holds_the_defaults),
-                cmocka_unit_test(test_documents_match),
+                cmocka_unit_test(test_file), cmocka_unit_test(test_file_lines), cmocka_unit_test(test_precedence),
+                cmocka_unit_test(test_sample_holds_the_defaults), cmocka_unit_test(test_documents_match),
+                cmocka_unit_test(test_every_limit_can_be_set),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
