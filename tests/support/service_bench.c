@@ -107,6 +107,10 @@ struct bench_client *bench_connect(struct bench *bench)
 void bench_feed(struct bench_client *client, struct bytes in)
 {
         if (client->link->closed) return;
+        if (client->read == client->link->written_n) { /* all looked at */
+                fake_link_forget(client->link);
+                client->read = 0;
+        }
         fake_link_feed(client->link, in);
         bench_settle(client->bench);
 }

@@ -10,7 +10,7 @@
 #include "tests/support/test_context.h"
 #include "transport/frame.h"
 
-enum { BENCH_CLIENTS = 16 };
+enum { BENCH_CLIENTS = 64 };
 
 struct bench_client {
         struct bench *bench;
