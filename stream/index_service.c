@@ -20,7 +20,7 @@ static void answer(struct stream_service *service, struct route ret, const struc
 /* Names that no log has: nothing was saved there, and nothing can be. */
 static bool can_exist(const struct stream_index_request *index)
 {
-        return index->client_id.n > 0 && !memchr(index->client_id.p, 0, index->client_id.n) &&
+        return index->client_id.n > 0 && index->client_id.n <= CLIENT_ID_MAX && !memchr(index->client_id.p, 0, index->client_id.n) &&
                !stream_name_wrong(index->stream_name, STREAM_NAME_MAX) && index->partition <= INT32_MAX;
 }
 
@@ -77,7 +77,7 @@ void index_service_recv(void *self, const struct delivery *delivery)
         enum err err = stream_request_read(delivery->msg.payload, &request);
         bool index = !err && (request.protocol == STREAM_INDEX || request.protocol == STREAM_INDEX_PARTITIONED);
 
-        if (!index || request.index.client_id.n > CLIENT_ID_MAX) {
+        if (!index) {
                 if (!is_an_answer(service, delivery->msg.payload)) log_debug("stream_kafka_index", "a request was dropped: it does not decode");
                 return;
         }

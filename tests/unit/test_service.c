@@ -311,9 +311,15 @@ static void index_is_saved_and_told(void **state)
         bench_index_save(a, "", "s", 1);
         memset(long_id, 'c', sizeof long_id);
         long_id[299] = '\0';
-        bench_index_get(a, long_id, "s");
         bench_index_save(a, long_id, "s", 1);
-        bench_nothing(a);
+        check_index(a, long_id, "s", false, 0);
+        long_id[255] = '\0';
+        bench_index_save(a, long_id, "s", 1);
+        check_index(a, long_id, "s", true, 1);
+        /* A NUL in a name is no end of it. */
+        bench_request(a, BYTES_LITERAL("stream_kafka_index"),
+                      &(struct stream_request){STREAM_INDEX, .index = {STREAM_INDEX_GET, BYTES_LITERAL("c\0d"), BYTES_LITERAL("s"), false, 0, 0}});
+        assert_false(bench_only(a, STREAM_INDEX).response.index.present);
         bench_free(bench);
 }
 
