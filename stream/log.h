@@ -34,7 +34,7 @@ struct log_result {
 
 struct log_events {
         void (*done)(void *user, const struct log_result *result);
-        /* Too much is accepted and not stored yet: askers should stop (true), and may go on (false). */
+        /* Too much is accepted and not stored yet: askers should stop (true), and may go on (false). May come from within an append. */
         void (*pressure)(void *user, bool high);
         /* log_stop has finished. */
         void (*stopped)(void *user);
