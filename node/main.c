@@ -3,12 +3,13 @@
 #include "node/options.h"
 #include "transport/tcp.h"
 
-#include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+enum { FINISH_MS = 1000 }; /* for closed connections to take what they were answered */
 
 struct program {
         struct options options;
@@ -18,15 +19,16 @@ struct program {
         struct tcp_listener *listener;
         struct http *http;
         struct loop_watch *on_term, *on_int;
-        bool stopping;
+        bool stopping, forced;
 };
 
 static void print_version(void)
 {
-        printf("strop-node %s (librdkafka %s, libevent %s)\n", STROP_VERSION, kafka_library_version(), event_get_version());
+        printf("strop-node %s (librdkafka %s, libevent %s)\n", STROP_VERSION, kafka_library_version(), http_library_version());
 }
 
-/* A node holds no keys, but what passes through it is nobody's business; and it takes all the descriptors it may have. */
+/* A node holds no keys of clients, but passwords for its Kafka, and what passes through it is nobody's business; and it takes all the
+ * descriptors it may have. */
 static void prepare_process(void)
 {
         struct rlimit limit;
@@ -38,6 +40,21 @@ static void prepare_process(void)
                 limit.rlim_cur = limit.rlim_max;
                 setrlimit(RLIMIT_NOFILE, &limit);
         }
+}
+
+/* Kafka must be reachable still when clients hold all that they may. */
+static void keep_descriptors(struct transport_limits *limits)
+{
+        enum { KEPT = 256 };
+        struct rlimit limit;
+        size_t most;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY) return;
+        most = limit.rlim_cur > 2 * KEPT ? (size_t)limit.rlim_cur - KEPT : (size_t)limit.rlim_cur / 2;
+        if (limits->connections <= most) return;
+        log_warning(NULL, "at most %zu connections, not %zu: the system allows %llu descriptors", most, limits->connections,
+                    (unsigned long long)limit.rlim_cur);
+        limits->connections = most;
 }
 
 static void accepted(void *user, struct link *take_link)
@@ -58,7 +75,11 @@ static void stop(void *arg)
 {
         struct program *program = arg;
 
-        if (program->stopping) return;
+        if (program->stopping) { /* asked again: someone is in a hurry */
+                program->forced = true;
+                loop_stop(program->loop);
+                return;
+        }
         program->stopping = true;
         log_info(NULL, "stopping");
         tcp_listener_free(program->listener);
@@ -80,23 +101,30 @@ static enum err start_log(struct program *program, struct reason *why)
         if (err) return err;
         if ((err = node_set_log(program->node, log))) return fail(why, err, "%s", err_text(err));
         if (strcmp(options->kafka, "embedded") == 0)
-                log_warning(NULL, "the log is embedded: it keeps about 5 MB a stream and forgets everything at the end; for a real one use --kafka HOST:PORT");
+                log_warning(NULL, "the log is embedded: it keeps about 5 MB a stream and forgets everything at the end; "
+                                  "for a real one use --kafka HOST:PORT");
         return OK;
+}
+
+static enum err start_node(struct program *program, struct reason *why)
+{
+        struct node_config config = {program->options.transport, program->options.service};
+        size_t prefix_n = strlen(program->options.stream_prefix);
+
+        /* A topic is prefix, "_" and stream name. */
+        if (prefix_n + 1 >= config.service.name_max) return fail(why, ERR_USAGE, "stream-prefix is too long: it leaves no room for names");
+        if (prefix_n) config.service.name_max -= prefix_n + 1;
+        keep_descriptors(&config.transport);
+        program->loop = loop_new(&program->ctx);
+        program->node = program->loop ? node_new(&program->ctx, &config) : NULL;
+        return program->node ? OK : fail(why, ERR_NO_MEMORY, "cannot start: out of memory, or no event loop");
 }
 
 static enum err start(struct program *program, struct reason *why)
 {
-        struct node_config config = {program->options.transport, program->options.service};
-        size_t prefix_n = strlen(program->options.stream_prefix);
-        enum err err;
+        enum err err = start_node(program, why);
 
-        context_init(&program->ctx);
-        /* A topic is prefix, "_" and stream name. */
-        if (prefix_n + 1 >= config.service.name_max) return fail(why, ERR_USAGE, "stream-prefix is too long: it leaves no room for names");
-        if (prefix_n) config.service.name_max -= prefix_n + 1;
-        program->loop = loop_new(&program->ctx);
-        program->node = program->loop ? node_new(&program->ctx, &config) : NULL;
-        if (!program->node) return fail(why, ERR_NO_MEMORY, "cannot start: out of memory, or no event loop");
+        if (err) return err;
         if ((err = loop_watch_signal(program->loop, SIGTERM, stop, program, &program->on_term)) ||
             (err = loop_watch_signal(program->loop, SIGINT, stop, program, &program->on_int)))
                 return fail(why, err, "cannot catch signals");
@@ -116,19 +144,39 @@ static void finish(struct program *program)
         loop_unwatch(program->on_term);
         loop_unwatch(program->on_int);
         if (program->loop) {
-                context_turn_end(&program->ctx);
+                loop_finish(program->loop, FINISH_MS); /* answers may still be on their way out */
                 loop_free(program->loop);
-                context_clear(&program->ctx);
         }
+        context_clear(&program->ctx);
         options_clear(&program->options);
+}
+
+static int run(struct program *program)
+{
+        struct reason why = {""};
+        enum err err = start(program, &why);
+
+        if (err) {
+                fprintf(stderr, "strop-node: %s\n", why.text);
+        } else {
+                fprintf(stderr, "listening on %s\n", tcp_listener_address(program->listener));
+                loop_run(program->loop);
+        }
+        finish(program);
+        if (err) return err == ERR_USAGE ? 2 : 1;
+        if (!program->forced) return 0;
+        fprintf(stderr, "strop-node: stopped by a second signal, before all that was accepted was stored\n");
+        return 1;
 }
 
 int main(int argc, char **argv)
 {
         static struct program program;
         struct reason why = {""};
-        enum err err = options_read(&program.options, argc, argv, &why);
+        enum err err;
 
+        prepare_process();
+        err = options_read(&program.options, argc, argv, &why);
         if (err) {
                 fprintf(stderr, "strop-node: %s\n", why.text);
                 options_clear(&program.options);
@@ -142,13 +190,6 @@ int main(int argc, char **argv)
                 return 0;
         }
         logger_set_level(program.options.log_level);
-        prepare_process();
-        err = start(&program, &why);
-        if (err) fprintf(stderr, "strop-node: %s\n", why.text);
-        else {
-                fprintf(stderr, "listening on %s\n", tcp_listener_address(program.listener));
-                loop_run(program.loop);
-        }
-        finish(&program);
-        return err ? 1 : 0;
+        context_init(&program.ctx);
+        return run(&program);
 }
