@@ -34,6 +34,7 @@
         X(STAT_RECORDS_TOO_LARGE,    "records_too_large",            "records left out: too large for a frame") \
         X(STAT_INDEX_GETS,           "index_gets",                   "index look-ups asked for") \
         X(STAT_INDEX_SAVES,          "index_saves",                  "index saves asked for") \
+        X(STAT_INDEX_SAVES_DROPPED,  "index_saves_dropped",          "index saves lost: too many at once") \
         X(STAT_REQUESTS_INVALID,     "requests_invalid",             "requests that did not decode or are not allowed") \
         X(STAT_LIMIT_STREAMS,        "limit_streams",                "creations refused: too many streams") \
         X(STAT_LIMIT_PULLS,          "limit_pulls",                  "pulls refused: too many open on one connection") \

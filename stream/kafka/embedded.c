@@ -1,0 +1,176 @@
+/* librdkafka's mock cluster as a Kafka of one broker. It cannot answer CreateTopics, and makes whatever it is asked about; so topics
+ * are made by its own call, and a table of ours says which ones there are. */
+#include "stream/kafka/embedded.h"
+
+#include "stream/kafka/cluster.h"
+#include "transport/base/logger.h"
+
+#include <librdkafka/rdkafka_mock.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct embedded_topic {
+        UT_hash_handle hh;
+        uint32_t partitions;
+        char name[];
+};
+
+struct embedded {
+        struct cluster cluster; /* first */
+        rd_kafka_t *host;       /* what the mock cluster lives in */
+        rd_kafka_mock_cluster_t *mock;
+        struct embedded_topic *topics;
+};
+
+static struct embedded *embedded_of(struct cluster *cluster)
+{
+        return (struct embedded *)(void *)cluster;
+}
+
+static struct embedded_topic *find(struct embedded *embedded, const char *name)
+{
+        struct embedded_topic *topic;
+
+        HASH_FIND_STR(embedded->topics, name, topic);
+        return topic;
+}
+
+static void create_run(struct helper_job *job)
+{
+        struct cluster_batch *batch = HELPER_JOB_OWNER(job, struct cluster_batch, job);
+        struct embedded *embedded = embedded_of(batch->cluster);
+
+        for (size_t i = 0; i < batch->count; i++) {
+                struct cluster_topic *topic = &batch->topics[i];
+                rd_kafka_resp_err_t err = rd_kafka_mock_topic_create(embedded->mock, topic->name, (int)topic->partitions, 1);
+
+                topic->made = err == RD_KAFKA_RESP_ERR_NO_ERROR;
+                topic->verdict = err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS ? KAFKA_FINE : kafka_verdict(err);
+                snprintf(topic->why, sizeof topic->why, "%s", rd_kafka_err2str(err));
+        }
+}
+
+static void remember(struct embedded *embedded, const char *name, uint32_t partitions)
+{
+        size_t n = strlen(name) + 1;
+        struct embedded_topic *topic;
+
+        if (find(embedded, name) || !(topic = malloc(sizeof *topic + n))) return;
+        topic->partitions = partitions;
+        memcpy(topic->name, name, n);
+        HASH_ADD_STR(embedded->topics, name, topic);
+}
+
+static void create_done(struct helper_job *job)
+{
+        struct cluster_batch *batch = HELPER_JOB_OWNER(job, struct cluster_batch, job);
+        struct embedded *embedded = embedded_of(batch->cluster);
+
+        for (size_t i = 0; i < batch->count; i++)
+                if (batch->topics[i].verdict == KAFKA_FINE) remember(embedded, batch->topics[i].name, batch->topics[i].partitions);
+        batch->done(batch->user, batch);
+}
+
+static void create_topics(struct cluster *cluster, struct cluster_batch *batch)
+{
+        batch->job = (struct helper_job){.run = create_run, .done = create_done};
+        batch->cluster = cluster;
+        helper_ask(cluster->log->helper, &batch->job);
+}
+
+static bool may_ask(struct cluster *cluster, const char *name, uint32_t partition)
+{
+        struct embedded_topic *topic = find(embedded_of(cluster), name);
+
+        return topic && partition < topic->partitions;
+}
+
+static void embedded_free(struct cluster *cluster)
+{
+        struct embedded *embedded = embedded_of(cluster);
+        struct embedded_topic *topic, *next;
+
+        HASH_ITER(hh, embedded->topics, topic, next) {
+                HASH_DEL(embedded->topics, topic);
+                free(topic);
+        }
+        if (embedded->mock) rd_kafka_mock_cluster_destroy(embedded->mock);
+        if (embedded->host) rd_kafka_destroy(embedded->host);
+        free(cluster->brokers);
+        free(embedded);
+}
+
+/* Nobody reads the host's lines by a queue: they are few, and of use only to whoever looks for a fault in the mock itself. */
+static void host_log(const rd_kafka_t *rk, int level, const char *facility, const char *line)
+{
+        (void)rk;
+        (void)level;
+        log_debug("embedded", "%s: %s", facility, line);
+}
+
+static enum err start(struct embedded *embedded, struct reason *why)
+{
+        rd_kafka_conf_t *conf = rd_kafka_conf_new();
+        char text[256];
+
+        rd_kafka_conf_set_log_cb(conf, host_log);
+        if (!(embedded->host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text))) {
+                rd_kafka_conf_destroy(conf);
+                return fail(why, ERR_SYSTEM, "%s", text);
+        }
+        if (!(embedded->mock = rd_kafka_mock_cluster_new(embedded->host, 1)))
+                return fail(why, ERR_SYSTEM, "librdkafka refused to start its mock cluster");
+        if (!(embedded->cluster.brokers = strdup(rd_kafka_mock_cluster_bootstraps(embedded->mock))))
+                return fail(why, ERR_NO_MEMORY, "out of memory");
+        return OK;
+}
+
+enum err cluster_embedded_new(struct kafka_log *log, struct cluster **out, struct reason *why)
+{
+        static const struct cluster_ops ops = {.create = create_topics, .may_ask = may_ask, .free = embedded_free};
+        struct embedded *embedded = calloc(1, sizeof *embedded);
+        enum err err;
+
+        if (!embedded) return fail(why, ERR_NO_MEMORY, "out of memory");
+        embedded->cluster.ops = &ops;
+        embedded->cluster.log = log;
+        if ((err = start(embedded, why))) {
+                embedded_free(&embedded->cluster);
+                return err;
+        }
+        *out = &embedded->cluster;
+        return OK;
+}
+
+static struct embedded *embedded_of_log(struct log *log)
+{
+        return embedded_of(((struct kafka_log *)(void *)log)->cluster);
+}
+
+const char *embedded_brokers(struct log *log)
+{
+        return embedded_of_log(log)->cluster.brokers;
+}
+
+void embedded_set_down(struct log *log, bool down)
+{
+        if (down) rd_kafka_mock_broker_set_down(embedded_of_log(log)->mock, 1);
+        else rd_kafka_mock_broker_set_up(embedded_of_log(log)->mock, 1);
+}
+
+void embedded_set_delay(struct log *log, int ms)
+{
+        rd_kafka_mock_broker_set_rtt(embedded_of_log(log)->mock, 1, ms);
+}
+
+void embedded_push_error(struct log *log, int16_t api_key, int16_t error, int count)
+{
+        for (int i = 0; i < count; i++)
+                rd_kafka_mock_push_request_errors(embedded_of_log(log)->mock, api_key, 1, (rd_kafka_resp_err_t)error);
+}
+
+void embedded_set_topic_error(struct log *log, const char *topic, int16_t error)
+{
+        rd_kafka_mock_topic_set_error(embedded_of_log(log)->mock, topic, (rd_kafka_resp_err_t)error);
+}

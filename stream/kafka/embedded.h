@@ -1,0 +1,23 @@
+/* The mock cluster in this process, and what tests do to it. Its records are forgotten with it. */
+#ifndef STROP_STREAM_KAFKA_EMBEDDED_H
+#define STROP_STREAM_KAFKA_EMBEDDED_H
+
+#include "stream/log.h"
+
+#include <stdint.h>
+
+/* For tests; `log` is one on the embedded cluster. */
+
+/* The cluster's address, for an instance of librdkafka beside the log. */
+const char *embedded_brokers(struct log *log);
+/* The broker does not answer any more, or again. */
+void embedded_set_down(struct log *log, bool down);
+/* Answers to the broker are late by so much. */
+void embedded_set_delay(struct log *log, int ms);
+/* The next `count` requests of this kind (Kafka's API key: 0 produce, 1 fetch, 2 list offsets, 3 metadata, 8 offset commit,
+ * 9 offset fetch, 10 find coordinator) are answered with this error code of Kafka's. */
+void embedded_push_error(struct log *log, int16_t api_key, int16_t error, int count);
+/* The topic counts as unknown to Kafka (3), or is in order again (0), with any error code of Kafka's. */
+void embedded_set_topic_error(struct log *log, const char *topic, int16_t error);
+
+#endif

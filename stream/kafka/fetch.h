@@ -1,0 +1,64 @@
+/* A consumer and its fetches. A fetch reads one partition from one index on into a run of its own and queue of its own, so that what
+ * an older fetch of the same partition brings can never be taken for its: the fetch is the generation. */
+#ifndef STROP_STREAM_KAFKA_FETCH_H
+#define STROP_STREAM_KAFKA_FETCH_H
+
+#include "stream/kafka/core.h"
+#include "stream/kafka/run.h"
+
+struct fetcher;
+struct log_stream;
+
+enum fetch_state {
+        FETCH_STARTING, /* the helper looks whether the partition is there, and starts */
+        FETCH_RUNNING,
+        FETCH_ENDING,   /* the helper stops it; `ended` follows */
+};
+
+enum fetch_outcome {
+        FETCH_STOPPED,  /* by its owner */
+        FETCH_FULL,     /* the run is as large as it may be */
+        FETCH_AT_END,   /* the end of the log is reached, and it was to end there */
+        FETCH_RANGE,    /* its index is not in the log: [low, high) is */
+        FETCH_ABSENT,   /* no such topic or partition */
+        FETCH_DENIED,
+        FETCH_FAILED,   /* not now */
+};
+
+struct fetch {
+        UT_hash_handle hh;
+        uint64_t id;
+        struct fetcher *fetcher;
+        struct log_stream *stream; /* stays until `ended` */
+        enum fetch_state state;
+        enum fetch_outcome outcome;
+        struct run run;
+        bool at_end;               /* nothing lies behind the run, as Kafka said last */
+        uint64_t low, high;
+        rd_kafka_topic_t *rkt;
+        rd_kafka_queue_t *queue;
+        struct helper_job job;
+};
+
+struct fetch_events {
+        /* The run has grown, or its end is known to be the log's. */
+        void (*grown)(struct fetch *fetch);
+        /* It is over; freed when this returns, with its run unless that was taken. */
+        void (*ended)(struct fetch *fetch);
+};
+
+/* `role`: KAFKA_HISTORY, whose fetches end when full or at the end of the log; or KAFKA_LIVE, whose fetches go on until they are
+ * stopped, and forget what is old. `run_max`: bytes of a run, about. ERR_USAGE, ERR_NO_MEMORY, ERR_SYSTEM. */
+MUST_USE enum err fetcher_new(struct kafka_log *log, enum kafka_role role, size_t run_max, const struct fetch_events *events,
+                              struct fetcher **out, struct reason *why);
+/* Ends all, blocking, without events. The helper is gone. */
+void fetcher_free(struct fetcher *fetcher);
+/* Fetches under way. */
+size_t fetcher_count(const struct fetcher *fetcher);
+
+/* NULL: out of memory. The partition may be asked about, and has no other fetch in this fetcher. */
+struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, uint64_t from);
+/* `ended` follows, not from within. */
+void fetch_stop(struct fetch *fetch);
+
+#endif

@@ -1,0 +1,89 @@
+/* Opening, waking and ending an instance of librdkafka. */
+#include "stream/kafka/handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+enum { EVENTS_A_ROUND = 64 }; /* an event can carry many delivery reports; the rest is for the loop's next round */
+
+static void wake_again(struct handle *handle)
+{
+        ssize_t n = write(handle->wake[1], "", 1);
+
+        (void)n; /* a full pipe wakes as well */
+}
+
+static void drain(int fd)
+{
+        char bytes[256];
+
+        while (read(fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes) continue;
+}
+
+static void take_events(void *arg)
+{
+        struct handle *handle = arg;
+        rd_kafka_event_t *event;
+
+        drain(handle->wake[0]);
+        for (int i = 0; i < EVENTS_A_ROUND; i++) {
+                if (!(event = rd_kafka_queue_poll(handle->queue, 0))) return;
+                if (!health_event(handle->health, event)) handle->event(handle->user, event);
+                rd_kafka_event_destroy(event);
+                if (!handle->watch) return; /* muted by what it was told */
+        }
+        wake_again(handle);
+}
+
+static enum err open_pipe(struct handle *handle, struct reason *why)
+{
+        if (pipe2(handle->wake, O_CLOEXEC | O_NONBLOCK) < 0) return fail(why, ERR_SYSTEM, "no pipe: %s", strerror(errno));
+        if (loop_watch_fd(handle->loop, handle->wake[0], take_events, handle, &handle->watch) == OK) return OK;
+        close(handle->wake[0]);
+        close(handle->wake[1]);
+        return fail(why, ERR_SYSTEM, "the event loop takes no more");
+}
+
+enum err handle_open(struct handle *handle, struct loop *loop, struct health *health, enum kafka_role role, rd_kafka_conf_t *take_conf,
+                     void (*event)(void *user, rd_kafka_event_t *event), void *user, struct reason *why)
+{
+        rd_kafka_type_t type = role == KAFKA_CONTROL || role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
+        char text[256];
+        enum err err;
+
+        *handle = (struct handle){.loop = loop, .health = health, .event = event, .user = user};
+        rd_kafka_conf_set_events(take_conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+        if (!(handle->rk = rd_kafka_new(type, take_conf, text, sizeof text))) {
+                rd_kafka_conf_destroy(take_conf);
+                return fail(why, ERR_USAGE, "%s", text);
+        }
+        if ((err = open_pipe(handle, why))) {
+                rd_kafka_destroy(handle->rk);
+                handle->rk = NULL;
+                return err;
+        }
+        handle->queue = rd_kafka_queue_get_main(handle->rk);
+        rd_kafka_queue_io_event_enable(handle->queue, handle->wake[1], "", 1);
+        rd_kafka_set_log_queue(handle->rk, NULL); /* NULL: to the main queue */
+        wake_again(handle); /* for what came before the pipe was set */
+        return OK;
+}
+
+void handle_mute(struct handle *handle)
+{
+        if (!handle->rk || !handle->watch) return;
+        rd_kafka_queue_io_event_enable(handle->queue, -1, NULL, 0);
+        loop_unwatch(handle->watch);
+        handle->watch = NULL;
+        close(handle->wake[0]);
+        close(handle->wake[1]);
+}
+
+void handle_destroy(struct handle *handle)
+{
+        if (!handle->rk) return;
+        rd_kafka_queue_destroy(handle->queue);
+        rd_kafka_destroy(handle->rk);
+        handle->rk = NULL;
+}

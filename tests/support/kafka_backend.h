@@ -1,0 +1,24 @@
+/* The log on Kafka for tests: on librdkafka's mock cluster, or on a real Kafka, with what can be done behind its back. */
+#ifndef STROP_TESTS_KAFKA_BACKEND_H
+#define STROP_TESTS_KAFKA_BACKEND_H
+
+#include "stream/kafka/kafka.h"
+#include "tests/support/log_suite.h"
+
+struct kafka_backend {
+        struct log_backend backend; /* ready for the suite; its user is this */
+        struct context ctx;
+        struct loop *loop;
+        const char *brokers;        /* "embedded", or addresses */
+        char prefix[40];
+        bool (*done)(void *arg);
+        void *arg;
+        uint64_t until_ms;
+        bool over;
+        struct timer tick;
+};
+
+void kafka_backend_init(struct kafka_backend *kafka, const char *brokers);
+void kafka_backend_clear(struct kafka_backend *kafka);
+
+#endif
