@@ -11,8 +11,11 @@ enum {
         MESSAGES_MIN = 200,
         MESSAGES_MORE = 300,
         TEXT_MAX = 32768,
-        AFTER_HEALING_MS = 300000, /* all must be done this long after the world has healed */
-        QUIET_MS = 20000,          /* ... and nothing more may come in this time */
+        STILL_MAX_MS = 60000, /* in a healed world something must go on within this time ... */
+        QUIET_MS = 20000,     /* ... until all is done; then nothing more may come in this */
+        /* As long as a run. An initiator is up when it has sent message 3, and cannot know that the responder has forgotten message 1 by the time
+         * it comes: that no answer comes then is for the application to see, and this one waits for ever. */
+        HANDSHAKE_MS = 600000,
         STEPS_MAX = 4000000,       /* a run that goes round in circles without time passing ends here */
 };
 
@@ -268,6 +271,7 @@ static void party_start(struct dialogue *d, struct party *party, const struct en
         config->trust = &party->trust;
         config->transport = TRANSPORT_LIMITS_DEFAULT;
         config->channel = CHANNEL_LIMITS_DEFAULT;
+        config->channel.handshake_ms = HANDSHAKE_MS;
         party->endpoint = endpoint_new(world_context(d->world), config, events, party, &why);
         if (!party->endpoint) world_fail(d->world, "%s: %s", party->name, why.text);
 }
@@ -304,13 +308,19 @@ static bool complete(const struct dialogue *d)
 
 static void go_on(struct dialogue *d)
 {
-        uint64_t deadline = world_heals_at_ms(d->world) + AFTER_HEALING_MS, until = 0, steps = 0;
+        uint64_t progress_ms = world_heals_at_ms(d->world), until_ms = 0, steps = 0, said = 0;
 
         while (!world_failure(d->world)) {
-                if (until == 0 && complete(d)) until = world_now_ms(d->world) + QUIET_MS;
-                if (until && world_now_ms(d->world) >= until) return;
+                uint64_t now_ms = world_now_ms(d->world);
+
+                if (said != (uint64_t)d->sent + d->received + d->echoed) {
+                        said = (uint64_t)d->sent + d->received + d->echoed;
+                        if (now_ms > progress_ms) progress_ms = now_ms;
+                }
+                if (until_ms == 0 && complete(d)) until_ms = now_ms + QUIET_MS;
+                if (until_ms && now_ms >= until_ms) return;
                 if (!world_step(d->world)) world_fail(d->world, "nothing happens any more");
-                else if (world_now_ms(d->world) > deadline) world_fail(d->world, "not done in time");
+                else if (!until_ms && now_ms > progress_ms + STILL_MAX_MS) world_fail(d->world, "it does not go on");
                 else if (++steps > STEPS_MAX) world_fail(d->world, "it goes round in circles");
         }
 }
