@@ -22,6 +22,8 @@ struct conns {
         void *user;
         struct conn *table; /* by id */
         uint64_t last_id;
+        uint64_t said_since_ms; /* connections that were closed for a fault are told of ... */
+        size_t said;            /* ... so many since then */
         struct grave grave;
 };
 
@@ -42,7 +44,11 @@ struct conn {
         struct grave grave;
 };
 
-enum { HEAD_USUAL = 512 }; /* a message's head up to this is put together on the stack */
+enum {
+        HEAD_USUAL = 512,     /* a message's head up to this is put together on the stack */
+        SAY_MAX = 20,         /* faults of peers logged at level info in ... */
+        SAY_PERIOD_MS = 10000,/* ... this time; more of them only at level debug, so that nobody can fill the log */
+};
 
 /* --- the table ---------------------------------------------------------------------------------------------------------- */
 
@@ -131,10 +137,24 @@ void conn_close(struct conn *conn, enum err err, const char *why, bool flush)
         conn_gone(conn, err, why);
 }
 
+static void conn_say(struct conn *conn, const char *why)
+{
+        struct conns *conns = conn->conns;
+        uint64_t now = context_now_ms(conns->ctx);
+
+        if (!conns->said || now - conns->said_since_ms >= SAY_PERIOD_MS) {
+                conns->said_since_ms = now;
+                conns->said = 0;
+        }
+        log_at(conns->said < SAY_MAX ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, conn->name, "closing it: %s%s", why,
+               conns->said + 1 == SAY_MAX ? " (more such are not told of for a while)" : "");
+        conns->said++;
+}
+
 /* Closes it for something that the other side did, or failed to do. */
 static void conn_fail(struct conn *conn, enum err err, const char *why)
 {
-        log_info(conn->name, "closing it: %s", why);
+        conn_say(conn, why);
         conn->link->ops->close(conn->link, false);
         conn_gone(conn, err, why);
 }

@@ -5,6 +5,7 @@
 #include "tests/support/fake_link.h"
 #include "tests/support/test_context.h"
 #include "tests/support/vectors.h"
+#include "transport/base/logger.h"
 #include "transport/conn.h"
 
 #include <stdlib.h>
@@ -263,6 +264,45 @@ static void closes_an_accepted_connection_on_a_frame_that_does_not_decode(void *
         assert_int_equal(err_class(f->closed_err), ERR_CLASS_PEER);
         assert_int_equal(stat_of(STAT_FRAMES_MALFORMED), 1);
         assert_int_equal(conns_count(f->conns), 0);
+}
+
+static size_t lines;
+
+static void count_line(void *user, enum log_level level, const char *line)
+{
+        (void)user;
+        assert_int_equal(level, LOG_LEVEL_INFO);
+        assert_non_null(strstr(line, "closing it: a frame does not decode"));
+        lines++;
+}
+
+static void fail_many(struct fixture *f, size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                struct fake_link *link = fake_link_new();
+                struct conn *conn;
+
+                assert_ok(conns_open(f->conns, &link->link, true, &conn));
+                fake_link_feed(link, BAD_FRAME);
+                assert_true(link->closed);
+                fake_link_free(link);
+        }
+}
+
+static void R12_does_not_let_peers_fill_the_log(void **state)
+{
+        struct fixture *f = *state;
+
+        lines = 0;
+        start(f, true);
+        logger_set_sink(count_line, NULL);
+        fail_many(f, 1000);
+        assert_int_equal(lines, 20);
+        test_context_advance(&f->tc, 10000);
+        fail_many(f, 1);
+        assert_int_equal(lines, 21);
+        logger_set_sink(NULL, NULL);
+        assert_int_equal(stat_of(STAT_FRAMES_MALFORMED), 1001);
 }
 
 static void skips_a_frame_that_does_not_decode_where_it_dialled(void **state)
@@ -673,6 +713,7 @@ int main(void)
                 T(ignores_heartbeats),
                 T(answers_pings_only_where_it_was_dialled),
                 T(closes_an_accepted_connection_on_a_frame_that_does_not_decode),
+                T(R12_does_not_let_peers_fill_the_log),
                 T(skips_a_frame_that_does_not_decode_where_it_dialled),
                 T(sends_up_to_the_largest_frame),
                 T(R3_stops_reading_while_much_waits_to_be_sent),
