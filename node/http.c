@@ -111,12 +111,19 @@ static void http_resume(void *arg)
         http_watch_listener(arg);
 }
 
+static struct http *http_of(const void *server)
+{
+        struct http *http = LIST_FIRST(&https);
+
+        while (http && http->server != server) http = LIST_NEXT(http, entry);
+        return http;
+}
+
 static void http_accept_failed(struct evconnlistener *listener, void *arg)
 {
-        struct http *http;
+        struct http *http = http_of(arg);
 
         (void)listener;
-        LIST_FOREACH(http, &https, entry) if (http->server == arg) break;
         if (!http) return;
         context_count(http->ctx, STAT_ACCEPTS_PAUSED);
         log_debug(NULL, "metrics: accepting pauses: %s", strerror(errno));
