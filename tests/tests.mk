@@ -13,6 +13,10 @@ SIMULATION_SEEDS := 500
 test-simulation: $(SIM_BIN) ## dialogues under faults, each replayable from its seed
 	@$(SIM_BIN) --seed 1 --count $(SIMULATION_SEEDS)
 
+.PHONY: test-simulation-san
+test-simulation-san: ## fewer of them under sanitizers
+	@$(MAKE) -s SAN=address,undefined SIMULATION_SEEDS=100 test-simulation
+
 .PHONY: lint test-lint
 lint: test-lint
 test-lint: ## the same as lint: warnings of gcc and clang, layering, banned functions, sizes, cppcheck, man pages
@@ -35,7 +39,7 @@ test-interop: all interop ## against endpoints made with the Ockam crates
 	@$(PYTEST) tests/interop
 
 # All that CI runs, in this order: each name is a target `test-<name>`.
-TEST_STAGES := unit unit-san lint programs programs-san interop
+TEST_STAGES := unit unit-san simulation simulation-san lint programs programs-san interop
 
 .PHONY: test
 test: ## everything
