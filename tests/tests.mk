@@ -17,6 +17,29 @@ test-simulation: $(SIM_BIN) ## dialogues under faults, each replayable from its 
 test-simulation-san: ## fewer of them under sanitizers
 	@$(MAKE) -s SAN=address,undefined SIMULATION_SEEDS=100 test-simulation
 
+# Fuzz targets, tests/fuzz/fuzz_<name>.c with tests/fuzz/corpus/<name>/. In a build of its own the fuzzer is what calls them; in
+# any other, standalone.c does, with the corpus alone.
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
+FUZZ_BIN := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,$(FUZZ_NAMES))
+FUZZ_SECONDS ?= 10
+FUZZ_ENGINE ?= standalone
+FUZZ_SHARED := $(call obj,tests/fuzz/fuzz.c $(if $(filter standalone,$(FUZZ_ENGINE)),tests/fuzz/standalone.c))
+$(FUZZ_BIN): LDFLAGS += $(if $(filter libfuzzer,$(FUZZ_ENGINE)),-fsanitize=fuzzer)
+$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_SHARED) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
+-include $(patsubst %.o,%.d,$(call obj,$(FUZZ_SRC) tests/fuzz/fuzz.c tests/fuzz/standalone.c))
+
+.PHONY: fuzz fuzz-targets fuzz-corpora fuzz-corpus test-fuzz-corpora
+fuzz-targets: $(FUZZ_BIN)
+fuzz: ## fuzz each decoder for FUZZ_SECONDS; FUZZ_NAMES="cbor frame" for some of them
+	@$(MAKE) -s CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz FUZZ_ENGINE=libfuzzer fuzz-targets
+	@BUILD=build/fuzz tests/fuzz/run fuzz $(FUZZ_SECONDS) $(FUZZ_NAMES)
+test-fuzz-corpora: ## each fuzz target with its corpus, without a fuzzer, under sanitizers
+	@$(MAKE) -s SAN=$(if $(SAN),$(SAN),address$(comma)undefined) fuzz-corpora
+fuzz-corpora: $(FUZZ_BIN)
+	@BUILD=$(BUILD) tests/fuzz/run corpora $(FUZZ_NAMES)
+fuzz-corpus: ## make the seeds of the corpora again, from the vectors
+	@tests/fuzz/make-corpora
+
 .PHONY: lint test-lint
 lint: test-lint
 test-lint: ## the same as lint: warnings of gcc and clang, layering, banned functions, sizes, cppcheck, man pages
@@ -39,7 +62,7 @@ test-interop: all interop ## against endpoints made with the Ockam crates
 	@$(PYTEST) tests/interop
 
 # All that CI runs, in this order: each name is a target `test-<name>`.
-TEST_STAGES := unit unit-san simulation simulation-san lint programs programs-san interop
+TEST_STAGES := unit unit-san fuzz-corpora simulation simulation-san lint programs programs-san interop
 
 .PHONY: test
 test: ## everything

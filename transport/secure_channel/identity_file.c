@@ -20,7 +20,7 @@ enum {
 
 static const struct bytes format_name = {(const uint8_t *)"strop-identity", sizeof "strop-identity" - 1};
 
-static void file_put(struct writer *w, const struct identity *identity)
+void identity_file_put(struct writer *w, const struct identity *identity)
 {
         msgpack_packer pk = pack_into(w);
         uint8_t hash[HASH_SIZE];
@@ -66,8 +66,8 @@ MUST_USE static enum err content_error(const char *path, enum err err, struct re
         case ERR_FULL:
         case ERR_NO_MEMORY: return fail(why, err, WHAT " %s: %s", shown, err_text(err));
         default:
-                return fail(why, err, WHAT " %s is damaged (%s): put a copy of it back, or move it away and get a new identity, which peers must be told",
-                            shown, err_text(err));
+                return fail(why, err, WHAT " %s is damaged (%s): put a copy of it back, or move it away and get a new identity, which peers "
+                            "must be told", shown, err_text(err));
         }
 }
 
@@ -88,7 +88,7 @@ MUST_USE static enum err file_save(const char *path, const struct identity *iden
         struct writer content = writer_make(memory, sizeof memory);
         enum err err;
 
-        file_put(&content, identity);
+        identity_file_put(&content, identity);
         if ((err = writer_err(&content))) err = fail(why, err, WHAT " %s: the identity has too long a history", path);
         else err = private_file_write(path, WHAT, writer_bytes(&content), only_new, why);
         crypto_wipe(memory, sizeof memory);

@@ -15,5 +15,7 @@ MUST_USE enum err identity_file_save(const char *path, const struct identity *id
 /* The decoder alone, for fuzzing; the seed is in the input, so wipe it afterwards. ERR_MALFORMED, ERR_TRUNCATED, ERR_TRAILING: damaged;
  * ERR_UNEXPECTED: a later version of the format; else as identity_restore. */
 MUST_USE enum err identity_file_read(struct bytes in, struct identity **out);
+/* The encoder alone; what it writes holds the seed. */
+void identity_file_put(struct writer *w, const struct identity *identity);
 
 #endif
