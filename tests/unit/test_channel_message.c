@@ -261,6 +261,25 @@ static void odd_addresses(void **state)
         arena_reset(&arena);
 }
 
+/* The history that is handed on can itself be passed over: its own array counts as a level too. */
+static void nesting_in_a_history_is_bounded(void **state)
+{
+        (void)state;
+        for (size_t depth = CBOR_DEPTH_MAX - 1; depth <= CBOR_DEPTH_MAX + 1; depth++) {
+                static const uint8_t before[] = {0x82, 0x01, 0x81, 0x82};
+                uint8_t memory[64];
+                struct writer w = writer_make(memory, sizeof memory);
+                struct channel_message got;
+
+                writer_put(&w, before, sizeof before);
+                for (size_t i = 1; i < depth; i++) cbor_put_array(&w, 1);
+                cbor_put_array(&w, 0);
+                cbor_put_array(&w, 0);
+                assert_err(channel_message_read(writer_bytes(&w), &arena, HOPS, &got), depth <= CBOR_DEPTH_MAX ? OK : ERR_TOO_LARGE);
+                if (depth <= CBOR_DEPTH_MAX) assert_int_equal(got.history.n, depth);
+        }
+}
+
 static void hops_are_bounded(void **state)
 {
         (void)state;
@@ -374,6 +393,7 @@ int main(void)
                 cmocka_unit_test(the_decoder_says_what_the_crates_says),
                 cmocka_unit_test(every_prefix_is_refused),
                 cmocka_unit_test(odd_addresses),
+                cmocka_unit_test(nesting_in_a_history_is_bounded),
                 cmocka_unit_test(hops_are_bounded),
                 cmocka_unit_test(a_full_arena_is_told),
                 cmocka_unit_test(the_arena_keeps_only_the_routes),

@@ -105,22 +105,29 @@ static void read_payload(struct cbor_reader *r, struct arena *arena, size_t max_
         arena_shrink(arena, memory, r->err ? 0 : w.n);
 }
 
+/* A whole array, nested as deep as anything that is passed over may be. */
+static struct bytes array_span(struct cbor_reader *r)
+{
+        struct bytes rest = cbor_rest(r);
+        struct cbor_reader ahead = *r;
+
+        (void)cbor_array(&ahead);
+        if (ahead.err) cbor_fail(r, ahead.err);
+        cbor_skip(r);
+        return bytes_make(rest.p, rest.n - cbor_rest(r).n);
+}
+
 /* [[ChangeHistory, credentials]]. What is inside of both is not for this file; they have to be arrays. */
 static void read_credentials(struct cbor_reader *r, struct bytes *history)
 {
-        struct cbor_items fields = cbor_array(r), items, credentials;
-        struct bytes rest;
+        struct cbor_items fields = cbor_array(r), items;
 
         cbor_need(r, &fields);
         items = cbor_array(r);
         cbor_need(r, &items);
-        rest = cbor_rest(r);
-        credentials = cbor_array(r);
-        cbor_skip_rest(r, &credentials, 1);
-        *history = bytes_make(rest.p, rest.n - cbor_rest(r).n);
+        *history = array_span(r);
         cbor_need(r, &items);
-        credentials = cbor_array(r);
-        cbor_skip_rest(r, &credentials, 1);
+        (void)array_span(r);
         cbor_skip_rest(r, &items, 1);
         cbor_skip_rest(r, &fields, 1);
 }
