@@ -1,0 +1,85 @@
+"""Fixtures of all tests that run programs, and how their results are counted."""
+
+import pytest
+
+from harness.kafka import Kafka
+from harness.process import Process
+from harness.programs import Alice, Bob, Node
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sanitized: short enough to run in a build with sanitizers too")
+
+
+def pytest_unconfigure(config):
+    """The closing line of all our tests, after pytest's own."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter:
+        passed = len(reporter.stats.get("passed", []))
+        failed = len(reporter.stats.get("failed", [])) + len(reporter.stats.get("error", []))
+        print(f"{passed} passed, {failed} failed")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory):
+    """A real Kafka for the whole run; tests use topics of their own and leave it up."""
+    broker = Kafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def own_kafka(tmp_path):
+    """A Kafka that a test may stop, kill and start; not started yet."""
+    folder = tmp_path / "kafka"
+    folder.mkdir()
+    broker = Kafka(folder)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def keep():
+    """Takes over processes: keep(process) returns it; at the end they are stopped, last one first, and what they said is shown if the test
+    failed."""
+    kept = []
+
+    def take(process: Process):
+        kept.append(process)
+        return process
+
+    yield take
+    stuck, complaints = [], []
+    for process in reversed(kept):
+        try:
+            process.stop()
+        except AssertionError:
+            stuck.append(process.name)
+        complaints += process.complaints()
+        print(process.tail(200), end="\n\n")
+    assert not complaints, "a sanitizer complained"
+    assert not stuck, f"had to be killed: {stuck}"
+
+
+@pytest.fixture(params=["embedded", "kafka"])
+def log(request):
+    """Where streams are kept: the value of --kafka. A test that takes it runs once on each."""
+    return "embedded" if request.param == "embedded" else request.getfixturevalue("kafka").address
+
+
+@pytest.fixture
+def start_node(keep):
+    return lambda *args, **how: keep(Node(*args, **how))
+
+
+@pytest.fixture
+def start_bob(keep, tmp_path):
+    return lambda node, *args, identity="bob": keep(Bob(node, tmp_path / identity, *args))
+
+
+@pytest.fixture
+def start_alice(keep, tmp_path):
+    return lambda *args, identity="alice": keep(Alice(*args, identity=tmp_path / identity))
