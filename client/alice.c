@@ -1,8 +1,8 @@
 /* alice: reaches Bob through the node by an invitation or the names of his streams, and sends him lines; each comes back.
  * docs/man/alice.1
  *
- * Lines without an echo are kept, so that they can be sent again: when Bob is silent for a while a second channel is tried, and once it is up it
- * takes the place of the first (a Bob who was restarted knows nothing of the first). */
+ * Lines without an echo are kept, so that they can be sent again: when Bob is silent for a while a second channel is tried, and once it is
+ * up it takes the place of the first (a Bob who was restarted knows nothing of the first). */
 #include "client/cli.h"
 #include "client/invitation.h"
 #include "client/lines.h"
@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 enum {
-        WINDOW_LINES = 1024,      /* lines without an echo; more are not read ... */
-        WINDOW_BYTES = 4 << 20,   /* ... nor beyond so many bytes of them */
-        LINE_MAX_BYTES = 70000,   /* longer than any channel takes; strop_max says the real limit */
-        SILENCE_MS = 3000,        /* without an echo for so long: a second channel is tried */
+        WINDOW_LINES = 1024,    /* lines without an echo; more are not read ... */
+        WINDOW_BYTES = 4 << 20, /* ... nor beyond so many bytes of them */
+        LINE_MAX_BYTES = 70000, /* longer than any channel takes; strop_max says the real limit */
+        SILENCE_MS = 3000,      /* without an echo for so long: a second channel is tried */
 };
 
 struct line {
@@ -38,7 +38,7 @@ static struct {
         struct strop *strop;
         struct strop_peer *peer; /* the channel in use; NULL until one is up */
         bool connecting, reading, terminal, all_read;
-        STAILQ_HEAD(, line) lines; /* sent, and no echo yet, in order */
+        STAILQ_HEAD(line_list, line) lines; /* sent, and no echo yet, in order */
         size_t count, bytes;
         struct lines in;
         struct strop_watch *input, *deadline, *silence, *interrupt, *terminate;
@@ -47,10 +47,12 @@ static struct {
 } alice = {.timeout = 10};
 
 static const struct cli_option options[] = {
-        {"node", "ADDR:PORT", CLI_LIST, &alice.nodes, "the node (default: the invitation's, else\n127.0.0.1:4000); again for others to try"},
+        {"node", "ADDR:PORT", CLI_LIST, &alice.nodes,
+         "the node (default: the invitation's, else\n127.0.0.1:4000); again for others to try"},
         {"sender", "NAME", CLI_TEXT, &alice.sender, "the stream to write: Bob's alice_to_bob"},
         {"receiver", "NAME", CLI_TEXT, &alice.receiver, "the stream to read: Bob's bob_to_alice"},
-        {"peer", "IDENTIFIER", CLI_TEXT, &alice.peer_identifier, "who Bob must be. Without it, and without an\ninvitation: anyone, and stderr says who it is"},
+        {"peer", "IDENTIFIER", CLI_TEXT, &alice.peer_identifier,
+         "who Bob must be. Without it, and without an\ninvitation: anyone, and stderr says who it is"},
         {"identity", "FILE", CLI_TEXT, &alice.identity, "who to be; made on first use\n(default ~/.local/state/strop/alice.identity)"},
         {"timeout", "SECONDS", CLI_SECONDS, &alice.timeout, "give up after so long without progress (default 10)"},
         {"direct", NULL, CLI_FLAG, &alice.direct, "no node: --node is Bob himself, who runs --listen"},
@@ -79,9 +81,13 @@ static void end(int code)
 static void on_deadline(void *arg)
 {
         (void)arg;
-        if (alice.peer) end(cli_fail(&cli, EXIT_FAILED, "no echo within %u s; Bob may be gone", alice.timeout));
-        else if (*alice.trouble) end(cli_fail(&cli, EXIT_FAILED, "%s", alice.trouble));
-        else end(cli_fail(&cli, EXIT_FAILED, "nobody answered within %u s: is Bob running, and are the stream names right?", alice.timeout));
+        if (alice.peer)
+                end(cli_fail(&cli, EXIT_FAILED, "no echo within %u s; Bob may be gone", alice.timeout));
+        else if (*alice.trouble)
+                end(cli_fail(&cli, EXIT_FAILED, "%s", alice.trouble));
+        else
+                end(cli_fail(&cli, EXIT_FAILED, "nobody answered within %u s: is Bob running, and are the stream names right?",
+                             alice.timeout));
 }
 
 /* Something has moved: what is awaited next gets its full time. */
@@ -150,16 +156,14 @@ static void take_line(struct bytes text)
                 return;
         }
         if (text.n > max) {
-                end(cli_fail(&cli, EXIT_FAILED, "line %llu is %zu bytes long; the most that fits is %zu", (unsigned long long)alice.in.number, text.n, max));
+                end(cli_fail(&cli, EXIT_FAILED, "line %llu is %zu bytes long; the most that fits is %zu",
+                             (unsigned long long)alice.in.number, text.n, max));
                 return;
         }
         if (send_line(text)) keep_line(text);
 }
 
-static bool has_room(void)
-{
-        return alice.peer && alice.count < WINDOW_LINES && alice.bytes < WINDOW_BYTES && !strop_full(alice.strop);
-}
+static bool has_room(void) { return alice.peer && alice.count < WINDOW_LINES && alice.bytes < WINDOW_BYTES && !strop_full(alice.strop); }
 
 static void on_input(void *arg);
 
@@ -168,10 +172,14 @@ static void set_reading(bool reading)
 {
         if (reading == alice.reading) return;
         alice.reading = reading;
-        if (reading) alice.input = strop_watch_fd(alice.strop, STDIN_FILENO, on_input, NULL);
-        else strop_unwatch(alice.input);
-        if (!reading) alice.input = NULL;
-        else if (!alice.input) end(cli_fail(&cli, EXIT_FAILED, "cannot wait for standard input"));
+        if (reading)
+                alice.input = strop_watch_fd(alice.strop, STDIN_FILENO, on_input, NULL);
+        else
+                strop_unwatch(alice.input);
+        if (!reading)
+                alice.input = NULL;
+        else if (!alice.input)
+                end(cli_fail(&cli, EXIT_FAILED, "cannot wait for standard input"));
 }
 
 static void take_lines(void)
@@ -180,12 +188,18 @@ static void take_lines(void)
 
         while (has_room() && !alice.code && !alice.all_read) {
                 switch (lines_next(&alice.in, &text)) {
-                case LINES_LINE: take_line(text); break;
-                case LINES_MORE: set_reading(true); return;
-                case LINES_END: alice.all_read = true; break;
+                case LINES_LINE:
+                        take_line(text);
+                        break;
+                case LINES_MORE:
+                        set_reading(true);
+                        return;
+                case LINES_END:
+                        alice.all_read = true;
+                        break;
                 case LINES_TOO_LONG:
-                        end(cli_fail(&cli, EXIT_FAILED, "line %llu is too long; the most that fits is %zu bytes", (unsigned long long)alice.in.number,
-                                     strop_max(alice.strop, alice.peer, "echoer")));
+                        end(cli_fail(&cli, EXIT_FAILED, "line %llu is too long; the most that fits is %zu bytes",
+                                     (unsigned long long)alice.in.number, strop_max(alice.strop, alice.peer, "echoer")));
                         return;
                 }
         }
@@ -204,8 +218,10 @@ static void pump(void)
 static void on_input(void *arg)
 {
         (void)arg;
-        if (!lines_read(&alice.in, STDIN_FILENO)) end(cli_fail(&cli, EXIT_FAILED, "cannot read standard input"));
-        else pump();
+        if (!lines_read(&alice.in, STDIN_FILENO))
+                end(cli_fail(&cli, EXIT_FAILED, "cannot read standard input"));
+        else
+                pump();
 }
 
 /* --- the channel ------------------------------------------------------------------------------------------------------------- */
@@ -217,7 +233,8 @@ static void connect_channel(void)
         if (alice.connecting) return;
         status = strop_connect(alice.strop, "listener", alice.timeout * 1000);
         alice.connecting = status == STROP_OK;
-        if (status && status != STROP_AGAIN) end(cli_fail(&cli, EXIT_FAILED, "cannot start a secure channel: %s", strop_status_text(status)));
+        if (status && status != STROP_AGAIN)
+                end(cli_fail(&cli, EXIT_FAILED, "cannot start a secure channel: %s", strop_status_text(status)));
 }
 
 static void connect_again(void *arg)
@@ -239,7 +256,7 @@ static void send_again(void)
 {
         struct line *line;
 
-        STAILQ_FOREACH(line, &alice.lines, entry)
+        STAILQ_FOREACH (line, &alice.lines, entry)
                 if (!send_line(bytes_make(line->text, line->n))) return;
 }
 
@@ -253,7 +270,9 @@ static void on_peer_up(void *user, struct strop_peer *peer, bool vouched)
                 strop_disconnect(alice.strop, peer); /* the first one has come to life again */
                 return;
         }
-        if (!vouched && !before) cli_say(&cli, "talking to %s; nobody vouched for it (an invitation or --peer does)", strop_peer_identifier(alice.strop, peer));
+        if (!vouched && !before)
+                cli_say(&cli, "talking to %s; nobody vouched for it (an invitation or --peer does)",
+                        strop_peer_identifier(alice.strop, peer));
         alice.peer = peer;
         alice.trouble[0] = '\0';
         if (before) {
@@ -277,8 +296,10 @@ static void on_peer_down(void *user, struct strop_peer *peer, enum strop_status 
                         return;
                 }
         }
-        if (status == STROP_TIMEOUT && !alice.peer) on_deadline(NULL);
-        else end(cli_fail(&cli, EXIT_FAILED, "%s", why));
+        if (status == STROP_TIMEOUT && !alice.peer)
+                on_deadline(NULL);
+        else
+                end(cli_fail(&cli, EXIT_FAILED, "%s", why));
 }
 
 static void on_message(void *user, const struct strop_message *message)
@@ -311,12 +332,18 @@ static void on_notice(void *user, enum strop_status status, const char *text)
 {
         (void)user;
         snprintf(alice.trouble, sizeof alice.trouble, "%s", status == STROP_OK ? "" : text);
-        if (alice.peer) cli_say(&cli, "%s", text);
-        else if (status == STROP_REFUSED) end(cli_fail(&cli, EXIT_FAILED, "%s", text));
+        if (alice.peer)
+                cli_say(&cli, "%s", text);
+        else if (status == STROP_REFUSED)
+                end(cli_fail(&cli, EXIT_FAILED, "%s", text));
 }
 
-static const struct strop_callbacks callbacks = {
-        .ready = on_ready, .peer_up = on_peer_up, .peer_down = on_peer_down, .message = on_message, .drained = on_drained, .notice = on_notice};
+static const struct strop_callbacks callbacks = {.ready = on_ready,
+                                                 .peer_up = on_peer_up,
+                                                 .peer_down = on_peer_down,
+                                                 .message = on_message,
+                                                 .drained = on_drained,
+                                                 .notice = on_notice};
 
 /* --- start and end ----------------------------------------------------------------------------------------------------------- */
 
@@ -341,12 +368,14 @@ static int take_names(void)
         static char invitation[INVITATION_TEXT_MAX + 1], sender[INVITATION_NAME_MAX + 2], receiver[INVITATION_NAME_MAX + 2];
 
         if (alice.direct) {
-                if (alice.invitation || alice.sender || alice.receiver) return cli_fail(&cli, EXIT_USAGE, "--direct goes with neither invitation nor stream names");
+                if (alice.invitation || alice.sender || alice.receiver)
+                        return cli_fail(&cli, EXIT_USAGE, "--direct goes with neither invitation nor stream names");
                 return -1;
         }
         if (alice.invitation || (alice.sender && alice.receiver)) return -1;
         if (!alice.terminal) return cli_fail(&cli, EXIT_USAGE, "give Bob's invitation, or --sender and --receiver; see alice --help");
-        if (!alice.sender && !alice.receiver) alice.invitation = ask("Bob's invitation (Enter: you have the stream names):", invitation, sizeof invitation);
+        if (!alice.sender && !alice.receiver)
+                alice.invitation = ask("Bob's invitation (Enter: you have the stream names):", invitation, sizeof invitation);
         if (alice.invitation) return -1;
         if (!alice.receiver) alice.receiver = ask("Name of the bob_to_alice stream:", receiver, sizeof receiver);
         if (!alice.sender) alice.sender = ask("Name of the alice_to_bob stream:", sender, sizeof sender);
@@ -382,7 +411,8 @@ static void close_alice(void)
         strop_unwatch(alice.interrupt);
         strop_unwatch(alice.terminate);
         strop_free(alice.strop);
-        while (!STAILQ_EMPTY(&alice.lines)) drop_first_line();
+        while (!STAILQ_EMPTY(&alice.lines))
+                drop_first_line();
         lines_clear(&alice.in);
 }
 

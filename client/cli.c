@@ -15,6 +15,7 @@
 
 enum { HELP_COLUMN = 28, SECONDS_MAX = 86400 };
 
+static void say(const struct cli *cli, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 static void say(const struct cli *cli, const char *fmt, va_list args)
 {
         char text[1024];
@@ -63,8 +64,10 @@ static void print_help(const struct cli *cli)
                 const struct cli_option *option = &cli->options[i];
                 int n = printf("  --%s%s%s", option->name, option->argument ? " " : "", option->argument ? option->argument : "");
 
-                if (n >= HELP_COLUMN) printf("\n%*s", HELP_COLUMN, "");
-                else printf("%*s", HELP_COLUMN - n, "");
+                if (n >= HELP_COLUMN)
+                        printf("\n%*s", HELP_COLUMN, "");
+                else
+                        printf("%*s", HELP_COLUMN - n, "");
                 print_help_text(option->help);
         }
         printf("  --help%*s%s\n  --version\n\n%s\n", HELP_COLUMN - 8, "", "this text", cli->closing);
@@ -95,12 +98,14 @@ static int take_option(const struct cli *cli, const struct cli_option *option, c
                 break;
         case CLI_LIST:
                 list = option->into;
-                if (list->count == CLI_LIST_MAX) return cli_fail(cli, EXIT_USAGE, "--%s is given more than %d times", option->name, CLI_LIST_MAX);
+                if (list->count == CLI_LIST_MAX)
+                        return cli_fail(cli, EXIT_USAGE, "--%s is given more than %d times", option->name, CLI_LIST_MAX);
                 list->items[list->count++] = argument;
                 break;
         case CLI_SECONDS:
                 if (!take_seconds(argument, option->into))
-                        return cli_fail(cli, EXIT_USAGE, "--%s takes a number of seconds from 1 to %d, not \"%s\"", option->name, SECONDS_MAX, argument);
+                        return cli_fail(cli, EXIT_USAGE, "--%s takes a number of seconds from 1 to %d, not \"%s\"", option->name,
+                                        SECONDS_MAX, argument);
         }
         return -1;
 }
@@ -108,8 +113,7 @@ static int take_option(const struct cli *cli, const struct cli_option *option, c
 static int take_rest(const struct cli *cli, int argc, char **argv)
 {
         if (optind < argc && cli->positional) *cli->positional = argv[optind++];
-        if (optind < argc)
-                return cli_fail(cli, EXIT_USAGE, "\"%s\" is one argument too many; see %s --help", argv[optind], cli->program);
+        if (optind < argc) return cli_fail(cli, EXIT_USAGE, "\"%s\" is one argument too many; see %s --help", argv[optind], cli->program);
         return -1;
 }
 
@@ -127,8 +131,7 @@ int cli_parse(const struct cli *cli, int argc, char **argv)
         while ((choice = getopt_long(argc, argv, ":h", options, &which)) != -1) {
                 if (choice == 'h') which = help;
                 if (choice == ':') return cli_fail(cli, EXIT_USAGE, "%s wants a value; see %s --help", argv[optind - 1], cli->program);
-                if (choice == '?')
-                        return cli_fail(cli, EXIT_USAGE, "there is no option %s; see %s --help", argv[optind - 1], cli->program);
+                if (choice == '?') return cli_fail(cli, EXIT_USAGE, "there is no option %s; see %s --help", argv[optind - 1], cli->program);
                 if (which == help) return print_help(cli), fflush(stdout) ? EXIT_FAILED : EXIT_SUCCESS;
                 if (which == version) return printf("%s %s\n", cli->program, strop_version()) < 0 ? EXIT_FAILED : EXIT_SUCCESS;
                 if ((code = take_option(cli, &cli->options[which], optarg)) != -1) return code;
@@ -155,10 +158,14 @@ bool cli_state_path(const char *name, char out[static CLI_PATH_MAX], char *why, 
         const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
         int n;
 
-        if (state && *state == '/') n = snprintf(out, CLI_PATH_MAX, "%s/strop/%s", state, name);
-        else if (home && *home == '/') n = snprintf(out, CLI_PATH_MAX, "%s/.local/state/strop/%s", home, name);
-        else return snprintf(why, why_size, "neither HOME nor XDG_STATE_HOME says where files go: give --identity FILE"), false;
-        if (n < 0 || n >= CLI_PATH_MAX) return snprintf(why, why_size, "the path of the home folder is too long: give --identity FILE"), false;
+        if (state && *state == '/')
+                n = snprintf(out, CLI_PATH_MAX, "%s/strop/%s", state, name);
+        else if (home && *home == '/')
+                n = snprintf(out, CLI_PATH_MAX, "%s/.local/state/strop/%s", home, name);
+        else
+                return snprintf(why, why_size, "neither HOME nor XDG_STATE_HOME says where files go: give --identity FILE"), false;
+        if (n < 0 || n >= CLI_PATH_MAX)
+                return snprintf(why, why_size, "the path of the home folder is too long: give --identity FILE"), false;
         if (make_folders(out)) return true;
         snprintf(why, why_size, "cannot make the folder for %s: %s", out, strerror(errno));
         return false;

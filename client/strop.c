@@ -434,17 +434,13 @@ const char *strop_listening(const struct strop *strop)
 enum strop_status strop_invitation(const struct strop *strop, const char *const *nodes, size_t node_count, char *out, size_t size)
 {
         struct invitation invitation = {.identifier = identity_get_view(strop->identity)->identifier};
-        const char *own = strop->node_of_own;
+        size_t count = node_count ? node_count : 1;
         char text[INVITATION_TEXT_MAX + 1];
 
         if (!*strop->sender) return STROP_USAGE;
-        if (node_count == 0) {
-                nodes = &own;
-                node_count = 1;
-        }
-        if (node_count > INVITATION_NODES_MAX) return STROP_USAGE;
-        for (; invitation.node_count < node_count; invitation.node_count++) {
-                const char *node = nodes[invitation.node_count];
+        if (count > INVITATION_NODES_MAX) return STROP_USAGE;
+        for (; invitation.node_count < count; invitation.node_count++) {
+                const char *node = node_count ? nodes[invitation.node_count] : strop->node_of_own;
 
                 if (strlen(node) > INVITATION_NODE_MAX) return STROP_USAGE;
                 memcpy(invitation.nodes[invitation.node_count], node, strlen(node) + 1);

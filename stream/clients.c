@@ -46,8 +46,10 @@ static void set_hold(struct clients *clients, struct client *client, bool *held,
 
         if (*held == want || !conn) return;
         *held = want;
-        if (want) conn_hold(conn, kind);
-        else conn_release(conn, kind);
+        if (want)
+                conn_hold(conn, kind);
+        else
+                conn_release(conn, kind);
 }
 
 /* Reading stops at a limit and goes on at half of it. */
@@ -112,7 +114,8 @@ enum err client_keep(struct clients *clients, struct client *client, struct stre
         return OK;
 }
 
-struct request *request_new(struct clients *clients, enum request_kind kind, uint64_t conn, struct route ret, struct stream *stream, size_t push_bytes)
+struct request *request_new(struct clients *clients, enum request_kind kind, uint64_t conn, struct route ret, struct stream *stream,
+                            size_t push_bytes)
 {
         struct client *client = client_get(clients, conn);
         struct request *request = client ? calloc(1, sizeof *request) : NULL;
@@ -176,7 +179,8 @@ void clients_conn_closed(struct clients *clients, uint64_t conn)
                 if (!request->parked) log_cancel(clients->log, request->token);
                 request_free(clients, request);
         }
-        HASH_ITER(hh, client->holdings, holding, next) {
+        HASH_ITER(hh, client->holdings, holding, next)
+        {
                 HASH_DEL(client->holdings, holding);
                 stream_release(holding->stream);
                 free(holding);

@@ -18,17 +18,17 @@ struct request {
         uint64_t token;
         enum request_kind kind;
         struct client *client;
-        struct route_copy ret;         /* where the answer goes */
-        uint8_t id[REQUEST_ID_MAX];    /* push, pull: to be echoed */
+        struct route_copy ret;      /* where the answer goes */
+        uint8_t id[REQUEST_ID_MAX]; /* push, pull: to be echoed */
         size_t id_n;
-        struct stream *stream;         /* push, pull: held */
+        struct stream *stream; /* push, pull: held */
         size_t push_bytes;
-        uint64_t index, limit;         /* pull */
-        bool parked;                   /* pull: waits for the connection's output to drain, the log has not been asked */
-        bool partitioned;              /* create, index get: which protocol it came by */
-        uint32_t partitions;           /* create; index get: the partition */
-        char *name, *client_id;        /* create, index get: heap */
-        struct timer timer;            /* create: it has taken too long */
+        uint64_t index, limit;  /* pull */
+        bool parked;            /* pull: waits for the connection's output to drain, the log has not been asked */
+        bool partitioned;       /* create, index get: which protocol it came by */
+        uint32_t partitions;    /* create; index get: the partition */
+        char *name, *client_id; /* create, index get: heap */
+        struct timer timer;     /* create: it has taken too long */
         struct stream_service *stream_service;
         UT_hash_handle hh;
         TAILQ_ENTRY(request) of_client;
@@ -56,19 +56,21 @@ struct clients {
         struct conns *conns;
         struct log *log;
         const struct service_limits *limits;
-        struct client *table;      /* by connection */
-        struct request *requests;  /* by token */
+        struct client *table;     /* by connection */
+        struct request *requests; /* by token */
         uint64_t last_token;
         size_t open, pulls;
-        bool pressure;             /* the log takes no more for now */
+        bool pressure; /* the log takes no more for now */
 };
 
-void clients_init(struct clients *clients, struct router *router, struct conns *conns, struct log *log, const struct service_limits *limits);
+void clients_init(struct clients *clients, struct router *router, struct conns *conns, struct log *log,
+                  const struct service_limits *limits);
 void clients_clear(struct clients *clients);
 
 /* A new request of the connection, with its own copy of the way back. NULL: memory is out, or the connection is gone. Holds the
  * connection's reading where a limit is reached. A stream that is given is the connection's from then on (client_keep). */
-struct request *request_new(struct clients *clients, enum request_kind kind, uint64_t conn, struct route ret, struct stream *stream, size_t push_bytes);
+struct request *request_new(struct clients *clients, enum request_kind kind, uint64_t conn, struct route ret, struct stream *stream,
+                            size_t push_bytes);
 /* Ends it: what it held is let go, the connection goes on reading where it may. */
 void request_free(struct clients *clients, struct request *request);
 /* By token; NULL when it is gone. */

@@ -59,7 +59,7 @@ struct log_stream {
         char *name;
         uint32_t partition;
         size_t refs;
-        TAILQ_HEAD(, op) appends, reads;
+        TAILQ_HEAD(op_list, op) appends, reads;
         struct timer timer;    /* for the first of them */
         uint64_t last_due_ms;  /* nothing asked later comes earlier */
 };
@@ -81,7 +81,7 @@ struct memory_log {
         struct log_stream *streams;
         struct saved_index *indices;
         struct op *by_token;
-        TAILQ_HEAD(, op) ops;
+        TAILQ_HEAD(op_queue, op) ops;
         size_t append_bytes;
         bool pressure;
         bool stopping, stopped;

@@ -10,7 +10,7 @@
 
 enum {
         ERROR_TEXT_MAX = 256,
-        ANSWER_SMALL = 128,          /* a push's answer; a created answer beside its name */
+        ANSWER_SMALL = 128,                      /* a push's answer; a created answer beside its name */
         RECORD_OVERHEAD_MAX = UINT_SIZE_MAX + 3, /* the longest index, and a length of three bytes */
 };
 
@@ -20,8 +20,10 @@ bool answer_begin(struct stream_service *service, size_t size, struct writer *w)
 {
         uint8_t *p = arena_alloc(router_arena(service->router), size);
 
-        if (!p) context_count(service->ctx, STAT_DROP_QUEUE_FULL);
-        else *w = writer_make(p, size);
+        if (!p)
+                context_count(service->ctx, STAT_DROP_QUEUE_FULL);
+        else
+                *w = writer_make(p, size);
         return p != NULL;
 }
 
@@ -68,7 +70,8 @@ static char *generated_name(struct stream_service *service)
         if (!name) return NULL;
         context_random(service->ctx, random, sizeof random);
         n += (size_t)snprintf(name, STREAM_NAME_MAX, "generated_");
-        for (size_t i = 0; i < sizeof random; i++) n += (size_t)snprintf(name + n, STREAM_NAME_MAX - n, "%02x", random[i]);
+        for (size_t i = 0; i < sizeof random; i++)
+                n += (size_t)snprintf(name + n, STREAM_NAME_MAX - n, "%02x", random[i]);
         return name;
 }
 
@@ -162,14 +165,16 @@ static void service_recv(void *self, const struct delivery *delivery)
         struct stream_request request;
         enum err err = stream_request_read(delivery->msg.payload, &request);
 
-        if (!err && (request.protocol == STREAM_CREATE || request.protocol == STREAM_CREATE_PARTITIONED)) create(service, delivery, &request.create);
+        if (!err && (request.protocol == STREAM_CREATE || request.protocol == STREAM_CREATE_PARTITIONED))
+                create(service, delivery, &request.create);
         else if (!is_an_answer(service, delivery->msg.payload))
                 answer_error(service, delivery->msg.ret, worker_address(service->create_worker), invalid_request);
 }
 
 /* --- push ---------------------------------------------------------------------------------------------------------------- */
 
-static void answer_pushed(struct stream_service *service, struct route ret, struct stream *stream, struct request_id id, bool failed, uint64_t index)
+static void answer_pushed(struct stream_service *service, struct route ret, struct stream *stream, struct request_id id, bool failed,
+                          uint64_t index)
 {
         struct writer w;
 
@@ -185,12 +190,10 @@ static void keep_id(struct request *request, struct request_id id)
         memcpy(request->id, id.raw.p, request->id_n);
 }
 
-static struct request_id kept_id(const struct request *request)
-{
-        return (struct request_id){bytes_make(request->id, request->id_n)};
-}
+static struct request_id kept_id(const struct request *request) { return (struct request_id){bytes_make(request->id, request->id_n)}; }
 
-static void push(struct stream_service *service, struct stream *stream, const struct delivery *delivery, const struct stream_push_request *push)
+static void push(struct stream_service *service, struct stream *stream, const struct delivery *delivery,
+                 const struct stream_push_request *push)
 {
         struct request *request;
 
@@ -216,10 +219,12 @@ static void answer_pulled(struct stream_service *service, struct route ret, stru
         size_t size = 0;
         struct writer w;
 
-        for (size_t i = 0; i < count; i++) size += stream_pulled_message_size(records[i].index, records[i].data.n);
+        for (size_t i = 0; i < count; i++)
+                size += stream_pulled_message_size(records[i].index, records[i].data.n);
         if (!answer_begin(service, stream_pulled_size(id, count, size), &w)) return;
         stream_put_pulled_head(&w, id, count, size);
-        for (size_t i = 0; i < count; i++) stream_put_pulled_message(&w, records[i].index, records[i].data);
+        for (size_t i = 0; i < count; i++)
+                stream_put_pulled_message(&w, records[i].index, records[i].data);
         service->ctx->stats.v[STAT_RECORDS_OUT] += count;
         router_answer(service->router, ret, worker_address(stream->worker), writer_bytes(&w));
 }
@@ -229,7 +234,8 @@ static size_t room_for_messages(const struct request *request)
 {
         struct request_id id = kept_id(request);
         struct address from = address_local(worker_address(request->stream->worker));
-        struct message head = {.onward = route_rest(request->ret.route), .ret = {1, bytes_make(NULL, address_size(from))}, .payload = {NULL, FRAME_MAX}};
+        struct message head = {
+                .onward = route_rest(request->ret.route), .ret = {1, bytes_make(NULL, address_size(from))}, .payload = {NULL, FRAME_MAX}};
         size_t around = message_head_size(&head) + stream_pulled_size(id, 0, FRAME_MAX) - FRAME_MAX - bare_uint_size(0);
 
         return around < FRAME_MAX ? FRAME_MAX - around : 0;
@@ -241,7 +247,9 @@ static void ask_log(struct stream_service *service, struct request *request)
 {
         size_t room = room_for_messages(request);
         struct log_read read = {
-                .index = request->index, .max_records = request->limit, .max_bytes = room,
+                .index = request->index,
+                .max_records = request->limit,
+                .max_bytes = room,
                 .record_overhead = stream_pulled_message_size(request->index, 0),
                 .record_max = room > 1 + RECORD_OVERHEAD_MAX ? room - 1 - RECORD_OVERHEAD_MAX : 0,
                 .hold_ms = service->limits.hold_ms,
@@ -271,14 +279,17 @@ static bool output_is_full(struct stream_service *service, uint64_t id)
         return conn && conn_queued(conn) > router_limits(service->router)->output_high;
 }
 
-static void pull(struct stream_service *service, struct stream *stream, const struct delivery *delivery, const struct stream_pull_request *pull)
+static void pull(struct stream_service *service, struct stream *stream, const struct delivery *delivery,
+                 const struct stream_pull_request *pull)
 {
         struct client *client = clients_of(&service->clients, delivery->origin.conn);
         struct request *request = NULL;
 
         context_count(service->ctx, STAT_PULLS);
-        if (client && client->pulls >= service->limits.pulls_per_conn) context_count(service->ctx, STAT_LIMIT_PULLS);
-        else if (pull->limit > 0) request = request_new(&service->clients, REQUEST_PULL, delivery->origin.conn, delivery->msg.ret, stream, 0);
+        if (client && client->pulls >= service->limits.pulls_per_conn)
+                context_count(service->ctx, STAT_LIMIT_PULLS);
+        else if (pull->limit > 0)
+                request = request_new(&service->clients, REQUEST_PULL, delivery->origin.conn, delivery->msg.ret, stream, 0);
         if (!request) {
                 answer_pulled(service, delivery->msg.ret, stream, pull->id, NULL, 0);
                 return;
@@ -318,7 +329,7 @@ void stream_service_conn_drained(struct stream_service *service, uint64_t conn)
         struct request *request;
 
         if (!client) return;
-        TAILQ_FOREACH(request, &client->requests, of_client)
+        TAILQ_FOREACH (request, &client->requests, of_client)
                 if (request->parked) ask_log(service, request);
 }
 
@@ -330,9 +341,11 @@ void stream_service_release_pulls(struct stream_service *service)
 
         for (bool found = true; found;) {
                 found = false;
-                HASH_ITER(hh, service->clients.requests, request, next) {
+                HASH_ITER(hh, service->clients.requests, request, next)
+                {
                         uint64_t token = request->token;
 
+                        /* cppcheck-suppress uninitvar; it does not see through the table's macro */
                         if (request->kind != REQUEST_PULL || token > upto) continue;
                         if (!request->parked) log_cancel(service->log, token);
                         answer_pulled(service, request->ret.route, request->stream, kept_id(request), NULL, 0);
@@ -354,8 +367,10 @@ static void stream_recv(void *self, const struct delivery *delivery)
         enum err err = stream_request_read(delivery->msg.payload, &request);
 
         stream_touch(stream);
-        if (!err && request.protocol == STREAM_PUSH) push(service, stream, delivery, &request.push);
-        else if (!err && request.protocol == STREAM_PULL) pull(service, stream, delivery, &request.pull);
+        if (!err && request.protocol == STREAM_PUSH)
+                push(service, stream, delivery, &request.push);
+        else if (!err && request.protocol == STREAM_PULL)
+                pull(service, stream, delivery, &request.pull);
         else if (!is_an_answer(service, delivery->msg.payload))
                 answer_error(service, delivery->msg.ret, worker_address(stream->worker), invalid_request);
 }
@@ -369,28 +384,28 @@ void stream_service_log_done(struct stream_service *service, const struct log_re
         if (!request) return; /* its connection is gone */
         if (result->err != ERR_CANCELLED) {
                 switch (request->kind) {
-                case REQUEST_CREATE: create_done(service, request, result); break;
+                case REQUEST_CREATE:
+                        create_done(service, request, result);
+                        break;
                 case REQUEST_PUSH:
                         if (result->err) log_debug(request->stream->name, "a push failed: %s", result->why);
                         answer_pushed(service, request->ret.route, request->stream, kept_id(request), result->err != OK, result->index);
                         break;
-                case REQUEST_PULL: pull_done(service, request, result); break;
-                case REQUEST_INDEX_GET: index_service_done(service, request, result); break;
+                case REQUEST_PULL:
+                        pull_done(service, request, result);
+                        break;
+                case REQUEST_INDEX_GET:
+                        index_service_done(service, request, result);
+                        break;
                 }
         }
         request = clients_find(&service->clients, result->token);
         if (request) request_free(&service->clients, request);
 }
 
-void stream_service_log_pressure(struct stream_service *service, bool high)
-{
-        clients_pressure(&service->clients, high);
-}
+void stream_service_log_pressure(struct stream_service *service, bool high) { clients_pressure(&service->clients, high); }
 
-void stream_service_conn_closed(struct stream_service *service, uint64_t conn)
-{
-        clients_conn_closed(&service->clients, conn);
-}
+void stream_service_conn_closed(struct stream_service *service, uint64_t conn) { clients_conn_closed(&service->clients, conn); }
 
 /* --- life ------------------------------------------------------------------------------------------------------------------ */
 
@@ -427,6 +442,8 @@ void stream_service_free(struct stream_service *service)
 struct stream_service_figures stream_service_figures(const struct stream_service *service)
 {
         return (struct stream_service_figures){
-                .open_requests = service->clients.open, .held_pulls = service->clients.pulls, .streams = streams_count(&service->streams),
+                .open_requests = service->clients.open,
+                .held_pulls = service->clients.pulls,
+                .streams = streams_count(&service->streams),
         };
 }

@@ -86,10 +86,7 @@ static void save(struct consumer *consumer)
         consumer->saved_ms = context_now_ms(consumer->handle.ctx);
 }
 
-static void save_on_timer(void *arg)
-{
-        save(arg);
-}
+static void save_on_timer(void *arg) { save(arg); }
 
 /* At once if the last save is long enough ago, else when it will be; behind what has been routed on, in the router's queue too. */
 static void save_soon(struct consumer *consumer)
@@ -154,15 +151,19 @@ static void watch(struct consumer *consumer)
 {
         uint64_t now = context_now_ms(consumer->handle.ctx), at, asked;
 
-        if (window_oldest(&consumer->window, &asked)) at = asked + consumer->limits.answer_ms;
-        else at = UINT64_MAX;
+        if (window_oldest(&consumer->window, &asked))
+                at = asked + consumer->limits.answer_ms;
+        else
+                at = UINT64_MAX;
         if (consumer->check.used && consumer->check.asked_ms + consumer->limits.answer_ms < at)
                 at = consumer->check.asked_ms + consumer->limits.answer_ms;
         if (consumer->probe.used && consumer->probe.asked_ms + consumer->limits.answer_ms < at)
                 at = consumer->probe.asked_ms + consumer->limits.answer_ms;
         if (consumer->quiet_until > now && consumer->quiet_until < at) at = consumer->quiet_until;
-        if (at == UINT64_MAX) context_timer_stop(consumer->handle.ctx, &consumer->handle.timer);
-        else handle_wake_in(&consumer->handle, at > now ? at - now : 0);
+        if (at == UINT64_MAX)
+                context_timer_stop(consumer->handle.ctx, &consumer->handle.timer);
+        else
+                handle_wake_in(&consumer->handle, at > now ? at - now : 0);
 }
 
 /* Asks whatever is to be asked. The pull is in the table before it goes out: its answer may come before that returns. */
@@ -244,7 +245,8 @@ static void truncated(struct consumer *consumer)
         char text[512], name[256];
 
         context_count(consumer->handle.ctx, STAT_STREAM_TRUNCATED);
-        snprintf(text, sizeof text, "stream %s ends before message %" PRIu64 ", which was read already: it was cut or made anew. Reading it from its start",
+        snprintf(text, sizeof text,
+                 "stream %s ends before message %" PRIu64 ", which was read already: it was cut or made anew. Reading it from its start",
                  printable(name, sizeof name, consumer->handle.name), consumer->index - 1);
         consumer->index = 0;
         go_on(consumer);
@@ -306,8 +308,10 @@ static void answered_created(struct consumer *consumer, const struct delivery *d
                 notice(consumer, TROUBLE_REFUSED, HANDLE_WRONG_STREAM);
                 return;
         }
-        if (consumer->known) index_known(consumer);
-        else ask_index(consumer);
+        if (consumer->known)
+                index_known(consumer);
+        else
+                ask_index(consumer);
 }
 
 static void answered_index(struct consumer *consumer, const struct stream_response *response)
@@ -333,8 +337,10 @@ static void answered_pulled(struct consumer *consumer, const struct stream_respo
                 context_count(consumer->handle.ctx, STAT_ANSWERS_LATE);
                 return;
         }
-        if (consumer->state == CONSUMER_CHECKING) check_answered(consumer, pull, response->pull.messages, response->pull.count);
-        else pull_answered(consumer, pull, response->pull.messages, response->pull.count, size);
+        if (consumer->state == CONSUMER_CHECKING)
+                check_answered(consumer, pull, response->pull.messages, response->pull.count);
+        else
+                pull_answered(consumer, pull, response->pull.messages, response->pull.count, size);
         well(consumer);
 }
 
@@ -402,8 +408,10 @@ static void on_timer(void *arg)
         case CONSUMER_CHECKING:
         case CONSUMER_PULLING:
                 if (waited_too_long(consumer)) break;
-                if (consumer->state == CONSUMER_CHECKING) ask_check(consumer);
-                else pull_on(consumer);
+                if (consumer->state == CONSUMER_CHECKING)
+                        ask_check(consumer);
+                else
+                        pull_on(consumer);
                 return;
         case CONSUMER_CREATING:
         case CONSUMER_ASKING:
@@ -456,8 +464,8 @@ struct consumer *consumer_new(struct router *router, const struct consumer_confi
         consumer->events = events;
         consumer->user = user;
         timer_init(&consumer->save_timer, save_on_timer, consumer);
-        if (!copy_config(consumer, config) ||
-            handle_init(&consumer->handle, router, config->service, config->stream_name, &consumer->limits, on_answer, on_timer, consumer)) {
+        if (!copy_config(consumer, config) || handle_init(&consumer->handle, router, config->service, config->stream_name,
+                                                          &consumer->limits, on_answer, on_timer, consumer)) {
                 bury(consumer);
                 return NULL;
         }
@@ -500,7 +508,4 @@ void consumer_pause(struct consumer *consumer, bool paused)
         pull_on(consumer);
 }
 
-uint64_t consumer_index(const struct consumer *consumer)
-{
-        return consumer->index;
-}
+uint64_t consumer_index(const struct consumer *consumer) { return consumer->index; }

@@ -185,6 +185,7 @@ static struct push *find_out(struct producer *producer, uint64_t id)
 
         TAILQ_FOREACH(push, &producer->pushes, entry)
         {
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 if (push == producer->next) return NULL;
                 if (push->out && push->id == id) return push;
         }

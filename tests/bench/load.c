@@ -2,10 +2,10 @@
  *
  *     load --node HOST:PORT [--connections N] [--messages N] [--window N] [--size BYTES] [--hold]
  *
- * Each connection creates its stream and pulls; then `messages` messages in all go through, `window` of them on their way at once (with several
- * connections, one on each at a time). Every one must come back, once, by the pull that waits for it. Prints one JSON object: seconds,
- * messages a second, and percentiles of push to confirmed and push to pulled in microseconds. With --hold it then waits for the end of
- * stdin, so that a script can look at the node meanwhile. Exit 1: something was lost, wrong, or nothing came for a minute. */
+ * Each connection creates its stream and pulls; then `messages` messages in all go through, `window` of them on their way at once (with
+ * several connections, one on each at a time). Every one must come back, once, by the pull that waits for it. Prints one JSON object:
+ * seconds, messages a second, and percentiles of push to confirmed and push to pulled in microseconds. With --hold it then waits for the
+ * end of stdin, so that a script can look at the node meanwhile. Exit 1: something was lost, wrong, or nothing came for a minute. */
 #include "stream/protocol.h"
 #include "transport/frame.h"
 #include "transport/message.h"
@@ -54,8 +54,8 @@ static uint64_t now_us(void)
 
 static void die(const char *what)
 {
-        fprintf(stderr, "load: %s (%s); created %llu, pushed %llu, confirmed %llu, pulled %llu\n", what, strerror(errno), (unsigned long long)created,
-                (unsigned long long)pushed, (unsigned long long)confirmed, (unsigned long long)pulled);
+        fprintf(stderr, "load: %s (%s); created %llu, pushed %llu, confirmed %llu, pulled %llu\n", what, strerror(errno),
+                (unsigned long long)created, (unsigned long long)pushed, (unsigned long long)confirmed, (unsigned long long)pulled);
         exit(1);
 }
 
@@ -74,15 +74,18 @@ static void send_request(struct peer *peer, struct bytes to, const struct stream
         for (size_t sent = 0; sent < f.n;) {
                 ssize_t n = send(peer->fd, f.p + sent, f.n - sent, MSG_NOSIGNAL);
 
-                if (n > 0) sent += (size_t)n;
-                else if (errno != EINTR) die("cannot send");
+                if (n > 0)
+                        sent += (size_t)n;
+                else if (errno != EINTR)
+                        die("cannot send");
         }
 }
 
 static void send_pull(struct peer *peer)
 {
         uint8_t memory[UINT_SIZE_MAX];
-        struct stream_request request = {.protocol = STREAM_PULL, .pull = {request_id_of(peer->pulled, memory), peer->next_index, PULL_LIMIT}};
+        struct stream_request request = {.protocol = STREAM_PULL,
+                                         .pull = {request_id_of(peer->pulled, memory), peer->next_index, PULL_LIMIT}};
 
         send_request(peer, bytes_make(peer->address, peer->address_n), &request);
 }
@@ -108,8 +111,10 @@ static void push_more(void)
         for (uint64_t looked = 0; looked < options.connections && pushed < options.messages && pushed - pulled < options.window;) {
                 struct peer *peer = &peers[turn % options.connections];
 
-                if (peer->pushed - peer->pulled < each) send_push(peer);
-                else looked++;
+                if (peer->pushed - peer->pulled < each)
+                        send_push(peer);
+                else
+                        looked++;
                 if (peer->pushed - peer->pulled >= each) turn++;
         }
 }
@@ -150,15 +155,22 @@ static void take(struct peer *peer, const struct message *msg)
 
         if (stream_response_read(msg->payload, &response)) die("an answer that does not decode");
         switch (response.protocol) {
-        case STREAM_CREATE: take_created(peer, msg); break;
+        case STREAM_CREATE:
+                take_created(peer, msg);
+                break;
         case STREAM_PUSH:
                 if (response.push.failed || response.push.id >= pushed) die("a push failed");
                 confirm_us[response.push.id] = now_us() - sent_at[response.push.id];
                 confirmed++;
                 break;
-        case STREAM_PULL: take_pulled(peer, &response); break;
-        case STREAM_ERROR: fprintf(stderr, "load: the node says: %.*s\n", (int)response.error.reason.n, response.error.reason.p); exit(1);
-        default: die("an answer that nobody asked for");
+        case STREAM_PULL:
+                take_pulled(peer, &response);
+                break;
+        case STREAM_ERROR:
+                fprintf(stderr, "load: the node says: %.*s\n", (int)response.error.reason.n, response.error.reason.p);
+                exit(1);
+        default:
+                die("an answer that nobody asked for");
         }
 }
 
@@ -198,7 +210,8 @@ static void wait_for_events(void)
         int n = epoll_wait(epoll_fd, events, 256, STALLED_MS);
 
         if (n == 0) die("nothing came for a minute");
-        for (int i = 0; i < n; i++) receive(events[i].data.ptr);
+        for (int i = 0; i < n; i++)
+                receive(events[i].data.ptr);
 }
 
 static void connect_peer(struct peer *peer, const struct addrinfo *to, uint64_t number)
@@ -228,9 +241,11 @@ static void connect_all(void)
         if (getaddrinfo(host, colon + 1, &hints, &to)) die("cannot resolve the node's name");
         for (uint64_t i = 0; i < options.connections; i++) {
                 connect_peer(&peers[i], to, i);
-                while (i + 1 - created > CREATES_AT_ONCE) wait_for_events();
+                while (i + 1 - created > CREATES_AT_ONCE)
+                        wait_for_events();
         }
-        while (created < options.connections) wait_for_events();
+        while (created < options.connections)
+                wait_for_events();
         freeaddrinfo(to);
 }
 
@@ -252,13 +267,21 @@ static void print_percentiles(const char *name, uint64_t *us, uint64_t n)
 
 static void parse(int argc, char **argv)
 {
-        struct { const char *name; uint64_t *at; } numbers[] = {
-                {"--connections", &options.connections}, {"--messages", &options.messages}, {"--window", &options.window}, {"--size", &options.size},
+        struct {
+                const char *name;
+                uint64_t *at;
+        } numbers[] = {
+                {"--connections", &options.connections},
+                {"--messages", &options.messages},
+                {"--window", &options.window},
+                {"--size", &options.size},
         };
 
         for (int i = 1; i < argc; i++) {
-                if (strcmp(argv[i], "--hold") == 0) options.hold = true;
-                else if (strcmp(argv[i], "--node") == 0 && i + 1 < argc) options.node = argv[++i];
+                if (strcmp(argv[i], "--hold") == 0)
+                        options.hold = true;
+                else if (strcmp(argv[i], "--node") == 0 && i + 1 < argc)
+                        options.node = argv[++i];
                 for (size_t k = 0; k < 4; k++)
                         if (strcmp(argv[i], numbers[k].name) == 0 && i + 1 < argc) *numbers[k].at = strtoull(argv[++i], NULL, 10);
         }
@@ -294,9 +317,11 @@ int main(int argc, char **argv)
         connect_all();
         connected = now_us();
         push_more();
-        while (pulled < options.messages || confirmed < options.messages) wait_for_events();
+        while (pulled < options.messages || confirmed < options.messages)
+                wait_for_events();
         seconds = (double)(now_us() - connected) / 1e6;
-        printf("{\"connections\": %llu, \"messages\": %llu, \"window\": %llu, \"size\": %llu, \"connect_seconds\": %.3f, \"seconds\": %.3f, \"per_second\": %.0f",
+        printf("{\"connections\": %llu, \"messages\": %llu, \"window\": %llu, \"size\": %llu, \"connect_seconds\": %.3f, \"seconds\": "
+               "%.3f, \"per_second\": %.0f",
                (unsigned long long)options.connections, (unsigned long long)options.messages, (unsigned long long)options.window,
                (unsigned long long)options.size, (double)(connected - started) / 1e6, seconds, (double)options.messages / seconds);
         print_percentiles("confirmed", confirm_us, options.messages);

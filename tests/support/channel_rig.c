@@ -1,3 +1,4 @@
+/* Parties and the wire between them (channel_rig.h). */
 #include "tests/support/channel_rig.h"
 
 #include "tests/support/test.h"

@@ -1,3 +1,4 @@
+/* Identities by number (party.h). */
 #include "tests/support/party.h"
 
 #include "tests/support/test.h"

@@ -32,15 +32,13 @@ void bench_free(struct bench *bench)
 {
         node_free(bench->node);
         test_context_clear(&bench->tc);
-        for (size_t i = 0; i < bench->client_count; i++) fake_link_free(bench->clients[i].link);
+        for (size_t i = 0; i < bench->client_count; i++)
+                fake_link_free(bench->clients[i].link);
         free(bench);
         vectors_clear();
 }
 
-uint64_t bench_stat(const struct bench *bench, enum stat_id stat)
-{
-        return bench->tc.ctx.stats.v[stat];
-}
+uint64_t bench_stat(const struct bench *bench, enum stat_id stat) { return bench->tc.ctx.stats.v[stat]; }
 
 void bench_set_faults(struct bench *bench, struct log_memory_faults faults)
 {
@@ -156,10 +154,7 @@ bool bench_next(struct bench_client *client, struct bench_answer *answer)
         return true;
 }
 
-void bench_nothing(struct bench_client *client)
-{
-        assert_int_equal(client->link->written_n, client->read);
-}
+void bench_nothing(struct bench_client *client) { assert_int_equal(client->link->written_n, client->read); }
 
 struct bench_answer bench_only(struct bench_client *client, enum stream_protocol protocol)
 {
@@ -207,7 +202,8 @@ void bench_pull(struct bench_client *client, struct bytes to, uint64_t id, uint6
 
 static void index_request(struct bench_client *client, enum stream_index_kind kind, const char *client_id, const char *name, uint64_t index)
 {
-        struct stream_index_request request = {.kind = kind, .client_id = bytes_of_text(client_id), .stream_name = bytes_of_text(name), .index = index};
+        struct stream_index_request request = {
+                .kind = kind, .client_id = bytes_of_text(client_id), .stream_name = bytes_of_text(name), .index = index};
 
         bench_request(client, BYTES_LITERAL("stream_kafka_index"), &(struct stream_request){STREAM_INDEX, .index = request});
 }
@@ -230,7 +226,8 @@ struct bytes bench_made(struct bench_client *client, const char *name)
         struct bench_answer answer = bench_only(client, STREAM_CREATE);
         assert_int_equal(answer.from.n, ADDRESS_RANDOM_SIZE);
         assert_bytes_equal("name", answer.response.create.name, bytes_of_text(name));
-        for (size_t i = 0; i < answer.from.n; i++) snprintf(hex + 2 * i, 3, "%02x", answer.from.p[i]);
+        for (size_t i = 0; i < answer.from.n; i++)
+                snprintf(hex + 2 * i, 3, "%02x", answer.from.p[i]);
         return hex_bytes(hex); /* kept until vectors_clear */
 }
 

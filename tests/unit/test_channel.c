@@ -143,7 +143,8 @@ static void many_channels_at_once_do_not_mix(void **state)
         struct channel *ours[MANY], *theirs[MANY];
 
         rig.hold = true; /* all handshakes side by side */
-        for (int i = 0; i < MANY; i++) ours[i] = side_start(&alice, "listener", 5000);
+        for (int i = 0; i < MANY; i++)
+                ours[i] = side_start(&alice, "listener", 5000);
         test_context_advance(&rig.tc, 0);
         assert_int_equal(rig.seen_count, MANY);
         for (size_t i = 0; i < rig.seen_count; i++) {
@@ -200,7 +201,8 @@ static void what_is_sent_to_an_ended_channel_is_dropped(void **state)
 static void freeing_the_channels_closes_all_of_them(void **state)
 {
         (void)state;
-        for (int i = 0; i < 3; i++) side_connect(&alice, &bob, "listener");
+        for (int i = 0; i < 3; i++)
+                side_connect(&alice, &bob, "listener");
         rig.hold = true;
         side_start(&alice, "listener", 5000);
         test_context_advance(&rig.tc, 0);
@@ -266,10 +268,7 @@ static void the_user_may_free_when_a_channel_comes_up(void **state)
         assert_null(bob.channels);
 }
 
-static void send_at_once(struct side *side, struct channel *channel)
-{
-        side_send(side, channel, "echoer", BYTES_LITERAL("first words"));
-}
+static void send_at_once(struct side *side, struct channel *channel) { side_send(side, channel, "echoer", BYTES_LITERAL("first words")); }
 
 static void the_initiator_may_send_as_soon_as_it_is_up(void **state)
 {
@@ -408,7 +407,8 @@ static void channels_are_bounded_to_the_last(void **state)
         side_start(&alice, "carol", 5000);
         side_start(&alice, "carol", 5000);
         test_context_advance(&rig.tc, 0);
-        for (size_t i = 0; i < rig.seen_count; i++) rig_deliver(&rig, i);
+        for (size_t i = 0; i < rig.seen_count; i++)
+                rig_deliver(&rig, i);
         rig.hold = false;
         assert_int_equal(rig.seen_count, 6);
         assert_int_equal(carol.ups, 1);
@@ -425,7 +425,8 @@ static void no_secret_slot_is_an_error_not_a_crash(void **state)
         struct route route;
         struct channel *channel = NULL;
 
-        while ((taken[n] = secret_new())) n++;
+        while ((taken[n] = secret_new()))
+                n++;
         assert_ok(route_of_locals(router_arena(rig.router), &to, 1, &route));
         assert_err(channels_connect(alice.channels, route, &alice.trust, 1, &channel), ERR_FULL);
         assert_null(channel);
@@ -433,7 +434,8 @@ static void no_secret_slot_is_an_error_not_a_crash(void **state)
         side_start(&alice, "listener", 5000); /* she has one, Bob finds none */
         test_context_advance(&rig.tc, 5000);
         assert_int_equal(alice.closed_err, ERR_TIMEOUT);
-        while (n > 0) secret_free(taken[--n]);
+        while (n > 0)
+                secret_free(taken[--n]);
 }
 
 static void a_taken_listener_address_is_an_error(void **state)
@@ -450,7 +452,8 @@ static void a_message_too_large_for_any_frame_uses_no_nonce(void **state)
         static uint8_t large[70000];
         struct channel *channel = side_connect(&alice, &bob, "listener");
 
-        for (int i = 0; i < 50; i++) side_send(&alice, channel, "echoer", bytes_make(large, sizeof large));
+        for (int i = 0; i < 50; i++)
+                side_send(&alice, channel, "echoer", bytes_make(large, sizeof large));
         assert_int_equal(bob.received, 0);
         assert_int_equal(rig_stat(&rig, STAT_FRAMES_TOO_LARGE), 50);
         side_say(&alice, channel, &bob, "the peer's window has not moved away");
@@ -483,7 +486,8 @@ static size_t sent_size(struct channel *channel, size_t n)
 static void payload_max_is_exact(void **state)
 {
         (void)state;
-        static const size_t rooms[] = {150, 151, 160, 290, 400, 401, 402, 403, 404, 405, 406, 420, 1000, 16500, 16550, 16551, 16552, 16553, 16554, 65464};
+        static const size_t rooms[] = {150, 151, 160,  290,   400,   401,   402,   403,   404,   405,
+                                       406, 420, 1000, 16500, 16550, 16551, 16552, 16553, 16554, 65464};
         const struct bytes echoer = BYTES_LITERAL("echoer"), app = BYTES_LITERAL("app");
         struct channel *channel = side_connect(&alice, &bob, "listener");
         struct route_copy onward, ret;

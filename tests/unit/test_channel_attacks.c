@@ -91,15 +91,9 @@ static void deliver_flipped(size_t i, void (*after_each)(void))
         free(changed);
 }
 
-static void nobody_is_up(void)
-{
-        assert_int_equal(alice.ups + alice.closes + bob.ups + bob.closes, 0);
-}
+static void nobody_is_up(void) { assert_int_equal(alice.ups + alice.closes + bob.ups + bob.closes, 0); }
 
-static void bob_is_not_up(void)
-{
-        assert_int_equal(bob.ups + bob.closes, 0);
-}
+static void bob_is_not_up(void) { assert_int_equal(bob.ups + bob.closes, 0); }
 
 static void nobody_received(void)
 {
@@ -161,7 +155,8 @@ static void C2_repeats_are_delivered_once(void **state)
         const size_t first = rig.seen_count;
         for (unsigned i = 0; i < 100; i++) {
                 side_say(&alice, ours, &bob, "once");
-                for (size_t k = first; k < rig.seen_count; k++) rig_deliver(&rig, k);
+                for (size_t k = first; k < rig.seen_count; k++)
+                        rig_deliver(&rig, k);
                 assert_int_equal(bob.received, i + 1);
         }
         assert_int_equal(rig_stat(&rig, STAT_REPLAYED), 100 * 101 / 2);
@@ -175,13 +170,16 @@ static void C3_other_orders_arrive(void **state)
         make_channel(&ours, &theirs);
         rig.hold = true;
         const size_t first = rig.seen_count;
-        for (int i = 0; i < 96; i++) side_send(&alice, ours, "echoer", BYTES_LITERAL("x"));
+        for (int i = 0; i < 96; i++)
+                side_send(&alice, ours, "echoer", BYTES_LITERAL("x"));
         for (size_t block = 0; block < 96; block += 32) { /* each block of 32 backwards */
-                for (size_t i = 32; i > 0; i--) rig_deliver(&rig, first + block + i - 1);
+                for (size_t i = 32; i > 0; i--)
+                        rig_deliver(&rig, first + block + i - 1);
         }
         assert_int_equal(bob.received, 96);
         side_send(&alice, ours, "echoer", BYTES_LITERAL("y"));
-        for (int i = 0; i < 33; i++) side_send(&alice, ours, "echoer", BYTES_LITERAL("z"));
+        for (int i = 0; i < 33; i++)
+                side_send(&alice, ours, "echoer", BYTES_LITERAL("z"));
         rig_deliver(&rig, rig.seen_count - 1); /* 34 ahead of the last taken */
         assert_int_equal(bob.received, 96);
         rig_deliver(&rig, first + 96);
@@ -206,7 +204,8 @@ static void C8_copies_go_nowhere(void **state)
 
         rig.hold = true;
         for (size_t d = 0; d < 4; d++) {
-                for (size_t i = first; i < end; i++) rig_deliver_to(&rig, i, decryptors[d]);
+                for (size_t i = first; i < end; i++)
+                        rig_deliver_to(&rig, i, decryptors[d]);
         }
         for (size_t i = first; i < end; i++) {
                 rig_deliver_to(&rig, i, BYTES_LITERAL("listener"));
@@ -253,7 +252,7 @@ static void C4_junk_costs_nothing_but_its_counters(void **state)
                 struct writer w = writer_make(junk, sizeof junk);
 
                 context_random(&rig.tc.ctx, junk, sizeof junk);
-                if (i % 2) bare_put_uint(&w, n > 2 ? n - 2 : 0); /* half of it well-formed BARE */
+                if (i % 2) bare_put_uint(&w, n > 2 ? n - 2 : 0);                        /* half of it well-formed BARE */
                 if (i % 4 == 1 && n > 10) memset(junk + w.n, i % 8 == 1 ? 0 : 0xff, 8); /* nonces that matter */
                 rig_deliver_payload(&rig, m1 + 1, bytes_make(junk, n));
                 rig_deliver_payload(&rig, m1 + 2, bytes_make(junk, n));
@@ -302,7 +301,8 @@ static void C10_the_oldest_gives_way(void **state)
         const size_t m1 = hold_message_1();
         size_t answers[65];
 
-        for (int i = 0; i < 65; i++) answers[i] = step(m1);
+        for (int i = 0; i < 65; i++)
+                answers[i] = step(m1);
         rig_deliver(&rig, answers[64]); /* Alice takes the last answer, and with it the newest responder */
         assert_int_equal(alice.ups, 1);
         const uint64_t dropped = rig_stat(&rig, STAT_DROP_NO_WORKER);
@@ -382,7 +382,8 @@ static void C13_an_older_history_after_a_longer_one(void **state)
         struct side versions[4];
         static const char *const apps[] = {"v0", "v1", "v2", "v3"};
 
-        for (uint8_t i = 0; i < 4; i++) side_init(&versions[i], &rig, 7, i + 1u, NULL, apps[i], NULL);
+        for (uint8_t i = 0; i < 4; i++)
+                side_init(&versions[i], &rig, 7, i + 1u, NULL, apps[i], NULL);
         for (size_t seen = 0; seen < 4; seen++) {
                 side_connect(&versions[seen], &bob, "listener");
                 for (size_t i = 0; i <= seen; i++) {
@@ -393,7 +394,8 @@ static void C13_an_older_history_after_a_longer_one(void **state)
                 }
         }
         side_connect(&versions[0], &carol, "carol"); /* whoever never saw the longer one cannot know */
-        for (size_t i = 0; i < 4; i++) side_clear(&versions[i]);
+        for (size_t i = 0; i < 4; i++)
+                side_clear(&versions[i]);
 }
 
 static void C13_a_refused_peer_is_not_remembered(void **state)
@@ -422,15 +424,18 @@ static struct bytes kinds[KINDS];
 static void record_kinds(void)
 {
         struct channel *ours, *theirs;
-        static const uint8_t plain[] = {19, 0x82, 0, 0x81, 0x83, 0x81, 0xa2, 1, 0, 2, 0x86, 0x18, 0x65, 0x18, 0x63, 0x18, 0x68, 0x18, 0x6f, 0x80};
-        static const uint8_t old_nonce[] = {20, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}; /* 16 bits of nonce, as in 2021 */
+        static const uint8_t plain[] = {19,   0x82, 0,    0x81, 0x83, 0x81, 0xa2, 1,    0,    2,
+                                        0x86, 0x18, 0x65, 0x18, 0x63, 0x18, 0x68, 0x18, 0x6f, 0x80};
+        static const uint8_t old_nonce[] = {20, 0,  0,  1,  2,  3,  4,  5,  6,  7, 8,
+                                            9,  10, 11, 12, 13, 14, 15, 16, 17, 18}; /* 16 bits of nonce, as in 2021 */
         static const uint8_t nothing[] = {0}, zeros[1 + 200] = {199, 1};
         const size_t m1 = make_channel(&ours, &theirs);
 
         side_say(&alice, ours, &bob, "0");
         side_say(&bob, theirs, &alice, "0");
         channel_close(ours);
-        for (size_t i = 0; i < 6; i++) kinds[i] = rig_seen(&rig, m1 + i);
+        for (size_t i = 0; i < 6; i++)
+                kinds[i] = rig_seen(&rig, m1 + i);
         kinds[6] = bytes_make(plain, sizeof plain);
         kinds[7] = bytes_make(old_nonce, sizeof old_nonce);
         kinds[8] = bytes_make(nothing, sizeof nothing);
@@ -442,7 +447,8 @@ static void record_kinds(void)
 
 static void deliver_kinds(size_t i)
 {
-        for (size_t k = 0; k < KINDS; k++) rig_deliver_payload(&rig, i, kinds[k]);
+        for (size_t k = 0; k < KINDS; k++)
+                rig_deliver_payload(&rig, i, kinds[k]);
 }
 
 static void C15_each_kind_in_each_state(void **state)
@@ -560,12 +566,10 @@ static void C23_each_address_from_each_origin(void **state)
                 struct bytes address;
                 unsigned accepts;
         } addresses[] = {
-                {BYTES_LITERAL("listener"), ORIGINS_OUTSIDE},
-                {sender_of(m1), ORIGINS_OUTSIDE},       /* Alice's decryptor */
-                {sender_of(m1 + 1), ORIGINS_OUTSIDE},   /* Bob's */
-                {channel_address(ours), ORIGIN_LOCAL},  /* the encryptors */
-                {channel_address(theirs), ORIGIN_LOCAL},
-                {BYTES_LITERAL("echoer"), ORIGINS_CHANNEL},
+                {BYTES_LITERAL("listener"), ORIGINS_OUTSIDE}, {sender_of(m1), ORIGINS_OUTSIDE}, /* Alice's decryptor */
+                {sender_of(m1 + 1), ORIGINS_OUTSIDE},                                           /* Bob's */
+                {channel_address(ours), ORIGIN_LOCAL},                                          /* the encryptors */
+                {channel_address(theirs), ORIGIN_LOCAL},      {BYTES_LITERAL("echoer"), ORIGINS_CHANNEL},
         };
         const uint8_t peer[IDENTIFIER_SIZE] = {0};
         unsigned delivered = 0;
@@ -595,8 +599,8 @@ static void C23_the_peer_reaches_only_what_is_meant_for_it(void **state)
         const size_t m1 = make_channel(&ours, &theirs);
         const size_t n1 = make_channel(&ours_2, &theirs_2);
         const uint64_t refused = rig_stat(&rig, STAT_DROP_NOT_ALLOWED);
-        const struct bytes inner[] = {BYTES_LITERAL("listener"), BYTES_LITERAL("wire"), sender_of(m1 + 1), sender_of(n1 + 1),
-                                      channel_address(theirs), channel_address(theirs_2)};
+        const struct bytes inner[] = {BYTES_LITERAL("listener"), BYTES_LITERAL("wire"),   sender_of(m1 + 1),
+                                      sender_of(n1 + 1),         channel_address(theirs), channel_address(theirs_2)};
         const size_t seen = rig.seen_count;
 
         for (size_t i = 0; i < 6; i++) {

@@ -28,9 +28,9 @@ static struct {
         enum err closed;
         struct bytes ephemeral, addresses[2]; /* what is drawn: the key, then decryptor and encryptor */
         size_t addresses_drawn, apps_count;
-        uint8_t sent[SENT_MAX];  /* the last on the wire, as a transport message */
+        uint8_t sent[SENT_MAX]; /* the last on the wire, as a transport message */
         size_t sent_n, sent_count;
-        const json_t *expected;  /* what comes out of the channel next */
+        const json_t *expected; /* what comes out of the channel next */
         size_t received;
 } play;
 
@@ -57,7 +57,8 @@ static void recorded_random(void *user, void *out, size_t n)
         assert_true(play.addresses_drawn < 2);
         const struct bytes text = play.addresses[play.addresses_drawn++];
         assert_int_equal(text.n, 32);
-        for (size_t i = 0; i < n; i++) bytes[i] = hex_pair(text.p + 2 * i);
+        for (size_t i = 0; i < n; i++)
+                bytes[i] = hex_pair(text.p + 2 * i);
 }
 
 /* --- the wire and the workers behind the channel ------------------------------------------------------------------------ */
@@ -176,7 +177,8 @@ static void start(const json_t *handshake, bool initiator)
         test_context_init(&play.tc, 1);
         play.tc.utc_s = 1710000000;
         play.tc.ctx.random = recorded_random;
-        load_side(vector_member(handshake, initiator ? "initiator" : "responder"), vector_member(handshake, initiator ? "responder" : "initiator"));
+        load_side(vector_member(handshake, initiator ? "initiator" : "responder"),
+                  vector_member(handshake, initiator ? "responder" : "initiator"));
         play.addresses[0] = first_address(json_array_get(messages, initiator ? 0 : 1), "return_route");
         play.addresses[1] = encryptor_address(vector_member(handshake, initiator ? "initiator_to_responder" : "responder_to_initiator"));
         play.router = router_new(&play.tc.ctx, &limits);
@@ -191,7 +193,8 @@ static void finish(void)
 {
         channels_free(play.channels);
         router_remove(play.router, play.wire);
-        for (size_t i = 0; i < play.apps_count; i++) router_remove(play.router, play.apps[i]);
+        for (size_t i = 0; i < play.apps_count; i++)
+                router_remove(play.router, play.apps[i]);
         context_turn_end(&play.tc.ctx);
         router_free(play.router);
         purpose_key_free(play.purpose_key);
@@ -229,14 +232,17 @@ static void receive_all(const json_t *messages)
         const json_t *message;
         size_t i, payloads = 0;
 
-        json_array_foreach(messages, i, message) {
+        json_array_foreach(messages, i, message)
+        {
                 play.expected = vector_member(vector_member(message, "clear"), "payload");
                 if (play.expected) {
                         add_app(first_address(play.expected, "onward_route"));
                         payloads++;
                 }
-                if (vector_member(message, "frame")) arrive(vector_hex(message, "frame"));
-                else arrive_encrypted(message);
+                if (vector_member(message, "frame"))
+                        arrive(vector_hex(message, "frame"));
+                else
+                        arrive_encrypted(message);
                 assert_int_equal(play.received, payloads);
         }
         assert_true(payloads > 0);
@@ -262,7 +268,8 @@ static void send_all(const json_t *messages)
         const json_t *message;
         size_t i, payloads = 0;
 
-        json_array_foreach(messages, i, message) {
+        json_array_foreach(messages, i, message)
+        {
                 const json_t *clear = vector_member(vector_member(message, "clear"), "payload");
                 const size_t sent = play.sent_count;
 
@@ -298,7 +305,8 @@ static struct bytes frame_of(const json_t *handshake, size_t i)
 
 static void connect_to_recording(const json_t *handshake)
 {
-        const struct bytes route[] = {BYTES_LITERAL("wire"), first_address(json_array_get(vector_member(handshake, "messages"), 0), "onward_route")};
+        const struct bytes route[] = {BYTES_LITERAL("wire"),
+                                      first_address(json_array_get(vector_member(handshake, "messages"), 0), "onward_route")};
         struct channel *channel;
         struct route to;
 
@@ -323,7 +331,8 @@ static void play_initiator(const json_t *handshake)
 static void play_responder(const json_t *handshake)
 {
         start(handshake, false);
-        assert_ok(channels_listen(play.channels, first_address(json_array_get(vector_member(handshake, "messages"), 0), "onward_route"), &play.trust));
+        assert_ok(channels_listen(play.channels, first_address(json_array_get(vector_member(handshake, "messages"), 0), "onward_route"),
+                                  &play.trust));
         arrive(frame_of(handshake, 0));
         expect_sent("message 2", frame_of(handshake, 1));
         arrive(frame_of(handshake, 2));

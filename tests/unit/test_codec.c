@@ -20,7 +20,8 @@ static void test_uint(void **state)
         json_t *v;
 
         (void)state;
-        json_array_foreach(vector_member(vectors, "uint"), i, v) {
+        json_array_foreach(vector_member(vectors, "uint"), i, v)
+        {
                 uint64_t value = vector_uint(v, "value");
                 struct bytes encoded = vector_hex(v, "encoded");
                 uint8_t memory[UINT_SIZE_MAX];
@@ -33,7 +34,8 @@ static void test_uint(void **state)
                 assert_true(bare_uint(&r) == value);
                 assert_ok(bare_end(&r));
         }
-        json_array_foreach(vector_member(vectors, "uint_decode"), i, v) {
+        json_array_foreach(vector_member(vectors, "uint_decode"), i, v)
+        {
                 struct bare_reader r = bare_reader_make(vector_hex(v, "input"));
                 uint64_t value = bare_uint(&r);
 
@@ -49,7 +51,8 @@ static void test_string_and_data(void **state)
         static uint8_t memory[70000];
 
         (void)state;
-        json_array_foreach(vector_member(vectors, "string"), i, v) {
+        json_array_foreach(vector_member(vectors, "string"), i, v)
+        {
                 struct bytes text = bytes_of_text(vector_text(v, "text"));
                 struct writer w = writer_make(memory, sizeof memory);
                 struct bare_reader r = bare_reader_make(vector_hex(v, "encoded"));
@@ -59,7 +62,8 @@ static void test_string_and_data(void **state)
                 assert_bytes_equal("string back", bare_string(&r), text);
                 assert_ok(bare_end(&r));
         }
-        json_array_foreach(vector_member(vectors, "data"), i, v) {
+        json_array_foreach(vector_member(vectors, "data"), i, v)
+        {
                 struct writer w = writer_make(memory, sizeof memory);
                 struct bare_reader r = bare_reader_make(vector_hex(v, "encoded"));
 
@@ -76,7 +80,8 @@ static void check_route(const char *name, struct route route, const json_t *expe
         json_t *v;
 
         assert_int_equal(route.count, json_array_size(expected));
-        json_array_foreach(expected, i, v) {
+        json_array_foreach(expected, i, v)
+        {
                 struct address front;
 
                 assert_true(route_front(route, &front));
@@ -103,7 +108,8 @@ static void test_messages(void **state)
         json_t *v;
 
         (void)state;
-        json_array_foreach(vector_member(vectors, "messages"), i, v) {
+        json_array_foreach(vector_member(vectors, "messages"), i, v)
+        {
                 struct bytes encoded = vector_hex(v, "encoded"), body;
                 struct writer w = writer_make(memory, sizeof memory);
                 struct message msg;
@@ -131,13 +137,15 @@ static void test_decode(void **state)
         json_t *v;
 
         (void)state;
-        json_array_foreach(vector_member(vectors, "decode"), i, v) {
+        json_array_foreach(vector_member(vectors, "decode"), i, v)
+        {
                 enum err err = message_read(vector_hex(v, "input"), HOPS_MAX, &msg);
 
                 if (vector_bool(v, "accepted") != (err == OK)) fail_msg("decode: %s: %s", vector_text(v, "name"), err_name(err));
                 if (err == OK) check_message(vector_member(v, "message"), &msg);
         }
-        json_array_foreach(vector_member(truncated, "prefixes"), i, v) {
+        json_array_foreach(vector_member(truncated, "prefixes"), i, v)
+        {
                 size_t n = (size_t)vector_uint(v, "length");
 
                 assert_int_equal(message_read(bytes_make(whole.p, n), HOPS_MAX, &msg) == OK, vector_bool(v, "accepted"));
@@ -147,7 +155,8 @@ static void test_decode(void **state)
 /* The hub's vector "address type written as two-byte uint 80 00", and what stays refused. */
 static void test_wide_types(void **state)
 {
-        struct bytes hub = hex_bytes("010180000c6563686f5f736572766963650100026d65026869"), plain = hex_bytes("0101000c6563686f5f736572766963650100026d65026869");
+        struct bytes hub = hex_bytes("010180000c6563686f5f736572766963650100026d65026869"),
+                     plain = hex_bytes("0101000c6563686f5f736572766963650100026d65026869");
         uint8_t memory[64];
         struct writer w = writer_make(memory, sizeof memory);
         struct arena arena;
@@ -161,7 +170,8 @@ static void test_wide_types(void **state)
         assert_bytes_equal("in its usual form", written(&w), plain);
         assert_err(message_read_wide(hex_bytes("0101800101780000"), HOPS_MAX, &arena, &msg), ERR_MALFORMED);
         assert_err(message_read_wide(hub, 0, &arena, &msg), ERR_TOO_LARGE);
-        for (size_t n = 0; n < hub.n; n++) assert_true(message_read_wide(bytes_make(hub.p, n), HOPS_MAX, &arena, &msg) != OK);
+        for (size_t n = 0; n < hub.n; n++)
+                assert_true(message_read_wide(bytes_make(hub.p, n), HOPS_MAX, &arena, &msg) != OK);
         arena_reset(&arena);
         arena_clear(&arena);
         arena_init(&arena, 0);
@@ -176,7 +186,8 @@ static void test_route_limit(void **state)
 
         (void)state;
         bare_put_uint(&w, 5);
-        for (unsigned i = 0; i < 5; i++) address_put(&w, address_local(BYTES_LITERAL("x")));
+        for (unsigned i = 0; i < 5; i++)
+                address_put(&w, address_local(BYTES_LITERAL("x")));
         struct bare_reader fits = bare_reader_make(writer_bytes(&w)), too_long = fits;
         assert_int_equal(route_read(&fits, 5).count, 5);
         assert_ok(fits.err);
@@ -228,8 +239,8 @@ static void test_raw_uint(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_uint),   cmocka_unit_test(test_string_and_data), cmocka_unit_test(test_messages),
-                cmocka_unit_test(test_decode), cmocka_unit_test(test_route_limit),     cmocka_unit_test(test_routes),
+                cmocka_unit_test(test_uint),     cmocka_unit_test(test_string_and_data), cmocka_unit_test(test_messages),
+                cmocka_unit_test(test_decode),   cmocka_unit_test(test_route_limit),     cmocka_unit_test(test_routes),
                 cmocka_unit_test(test_raw_uint), cmocka_unit_test(test_wide_types),
         };
 

@@ -37,10 +37,7 @@ static int tear_down(void **state)
         return secrets_used() == 0 ? 0 : -1;
 }
 
-static struct handshake_rules rules_at(uint64_t now_s)
-{
-        return (struct handshake_rules){&everyone, known, &limits, now_s};
-}
+static struct handshake_rules rules_at(uint64_t now_s) { return (struct handshake_rules){&everyone, known, &limits, now_s}; }
 
 static struct noise *noise_of(enum noise_role role, const uint8_t *static_secret, uint8_t ephemeral)
 {
@@ -65,11 +62,12 @@ static struct bytes pass(struct noise *from, struct noise *to, struct bytes payl
 }
 
 /* What Bob says to one who comes with this static key and payload, as initiator or as responder. */
-static enum err judge_as(enum noise_role cheat_role, const uint8_t *static_secret, struct bytes payload, const struct handshake_rules *rules,
-                         struct handshake_peer *peer, struct reason *why)
+static enum err judge_as(enum noise_role cheat_role, const uint8_t *static_secret, struct bytes payload,
+                         const struct handshake_rules *rules, struct handshake_peer *peer, struct reason *why)
 {
         struct noise *cheat = noise_of(cheat_role, static_secret, 9);
-        struct noise *honest = noise_of(cheat_role == NOISE_INITIATOR ? NOISE_RESPONDER : NOISE_INITIATOR, purpose_key_secret(bob.purpose_key), 8);
+        struct noise *honest =
+                noise_of(cheat_role == NOISE_INITIATOR ? NOISE_RESPONDER : NOISE_INITIATOR, purpose_key_secret(bob.purpose_key), 8);
         struct bytes got;
 
         if (cheat_role == NOISE_INITIATOR) {
@@ -97,20 +95,11 @@ static enum err judge(const uint8_t *static_secret, struct bytes payload, const 
         return as_initiator;
 }
 
-static const uint8_t *secret_of(const struct party *party)
-{
-        return purpose_key_secret(party->purpose_key);
-}
+static const uint8_t *secret_of(const struct party *party) { return purpose_key_secret(party->purpose_key); }
 
-static struct bytes history_of(const struct party *party)
-{
-        return identity_history(party->identity);
-}
+static struct bytes history_of(const struct party *party) { return identity_history(party->identity); }
 
-static struct bytes attestation(const struct party *party)
-{
-        return purpose_key_attestation(party->purpose_key);
-}
+static struct bytes attestation(const struct party *party) { return purpose_key_attestation(party->purpose_key); }
 
 /* --- the honest --------------------------------------------------------------------------------------------------------- */
 
@@ -156,9 +145,11 @@ static void both_sides_know_each_other_and_the_keys_fit(void **state)
 /* One side of a recorded handshake judges what the other really sent. */
 static void check_recorded(const json_t *handshake, enum noise_role role)
 {
-        const json_t *messages = vector_member(handshake, "messages"), *side = vector_member(handshake, role == NOISE_INITIATOR ? "initiator" : "responder"),
+        const json_t *messages = vector_member(handshake, "messages"),
+                     *side = vector_member(handshake, role == NOISE_INITIATOR ? "initiator" : "responder"),
                      *other = vector_member(handshake, role == NOISE_INITIATOR ? "responder" : "initiator");
-        const struct bytes s = vector_hex(vector_member(side, "purpose_key"), "secret"), e = vector_hex(vector_member(side, "ephemeral"), "secret");
+        const struct bytes s = vector_hex(vector_member(side, "purpose_key"), "secret"),
+                           e = vector_hex(vector_member(side, "ephemeral"), "secret");
         const struct handshake_rules rules = rules_at(1710000000);
         struct handshake_peer peer;
         struct identifier id;
@@ -195,7 +186,8 @@ static void the_crates_payloads_are_taken_credentials_too(void **state)
         const json_t *all = vector_member(vectors_load("tests/vectors/crate-0.116/secure-channel.json"), "handshakes"), *handshake;
         size_t i;
 
-        json_array_foreach(all, i, handshake) {
+        json_array_foreach(all, i, handshake)
+        {
                 check_recorded(handshake, NOISE_INITIATOR);
                 check_recorded(handshake, NOISE_RESPONDER);
         }
@@ -238,15 +230,14 @@ static void C11_misbinding(void **state)
         (void)state;
         const struct identity_view *alices = identity_get_view(alice.identity), *eves = identity_get_view(eve.identity);
         const uint8_t *alice_key = purpose_key_public(alice.purpose_key), *eve_key = purpose_key_public(eve.purpose_key);
-        const struct attestation_fields
-                good = {2, 0, &alice.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity},
-                eve_over_alices_key = {2, 0, &eve.id, eves->latest_hash, alice_key, NOW, NOW + 1000, eve.identity},
-                eve_for_alice = {2, 0, &alice.id, alices->latest_hash, eve_key, NOW, NOW + 1000, eve.identity},
-                other_subject = {2, 0, &eve.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity},
-                first_change = {2, 0, &alice.id, alice.id.hash, alice_key, NOW, NOW + 1000, alice.identity},
-                as_change = {1, 0, &alice.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity},
-                as_credential = {3, 0, &alice.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity},
-                credential_key = {2, 1, &alice.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity};
+        const struct attestation_fields good = {2, 0, &alice.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity},
+                                        eve_over_alices_key = {2, 0, &eve.id, eves->latest_hash, alice_key, NOW, NOW + 1000, eve.identity},
+                                        eve_for_alice = {2, 0, &alice.id, alices->latest_hash, eve_key, NOW, NOW + 1000, eve.identity},
+                                        other_subject = {2, 0, &eve.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity},
+                                        first_change = {2, 0, &alice.id, alice.id.hash, alice_key, NOW, NOW + 1000, alice.identity},
+                                        as_change = {1, 0, &alice.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity},
+                                        as_credential = {3, 0, &alice.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity},
+                                        credential_key = {2, 1, &alice.id, alices->latest_hash, alice_key, NOW, NOW + 1000, alice.identity};
         uint8_t made[8][512];
         const struct {
                 const char *what;
@@ -334,7 +325,14 @@ static void more_than_we_send_is_taken(void **state)
                 const char *tail;
                 size_t tail_n;
         } forms[] = {
-                {0x83, "\x82\x01\x82\x02\x43" "abc", 8}, {0x85, "\x80\x01\x02", 3}, {0x9f, "\x80\xff", 2}, {0x9f, "\x9f\x01\xff\x02\xff", 5}, {0x83, "\x80junk", 5},
+                {0x83,
+                 "\x82\x01\x82\x02\x43"
+                 "abc",
+                 8},
+                {0x85, "\x80\x01\x02", 3},
+                {0x9f, "\x80\xff", 2},
+                {0x9f, "\x9f\x01\xff\x02\xff", 5},
+                {0x83, "\x80junk", 5},
         };
         const struct handshake_rules rules = rules_at(NOW);
         struct reason why;
@@ -374,7 +372,8 @@ static void C12_trust_is_asked_last_and_by_the_whole_identifier(void **state)
 
         /* An untrusted one with a bad attestation is told apart: identity and key come before trust. */
         uint8_t memory[PAYLOAD_MAX];
-        assert_err(judge(secret_of(&eve), identity_payload(memory, sizeof memory, history_of(&eve), attestation(&alice)), &rules, &why), ERR_IDENTITY);
+        assert_err(judge(secret_of(&eve), identity_payload(memory, sizeof memory, history_of(&eve), attestation(&alice)), &rules, &why),
+                   ERR_IDENTITY);
         trust = (struct trust){0};
         assert_err(judge_honest(&bob, &rules, &why), ERR_UNTRUSTED);
 }
@@ -387,20 +386,23 @@ static void C13_older_and_conflicting_histories(void **state)
         uint8_t seed[KEY_SIZE] = {77};
         struct reason why;
 
-        for (size_t i = 0; i < 4; i++) party_init(&versions[i], 9, i + 1, NOW);
+        for (size_t i = 0; i < 4; i++)
+                party_init(&versions[i], 9, i + 1, NOW);
         party_init(&fork, 9, 3, NOW);
         assert_ok(identity_rotate(fork.identity, seed, false, NOW));
         purpose_key_free(fork.purpose_key);
         assert_ok(purpose_key_new(fork.identity, seed, NOW, &fork.purpose_key));
 
-        for (size_t i = 0; i < 4; i++) assert_ok(judge_honest(&versions[i], &rules, &why)); /* known to nobody: each would do */
+        for (size_t i = 0; i < 4; i++)
+                assert_ok(judge_honest(&versions[i], &rules, &why)); /* known to nobody: each would do */
         for (size_t seen = 0; seen < 4; seen++) {
                 assert_ok(known_peers_remember(known, &versions[seen].id, history_of(&versions[seen]), true));
                 for (size_t i = 0; i < 4; i++)
                         assert_err(judge_honest(&versions[i], &rules, &why), i < seen ? ERR_IDENTITY : OK);
         }
         assert_err(judge_honest(&fork, &rules, &why), ERR_IDENTITY);
-        for (size_t i = 0; i < 4; i++) party_clear(&versions[i]);
+        for (size_t i = 0; i < 4; i++)
+                party_clear(&versions[i]);
         party_clear(&fork);
 }
 
@@ -408,15 +410,17 @@ static void C14_the_clock(void **state)
 {
         (void)state;
         const struct identity_view *view = identity_get_view(alice.identity);
-        const struct attestation_fields fields = {2, 0, &alice.id, view->latest_hash, purpose_key_public(alice.purpose_key), NOW + 100, NOW + 200, alice.identity};
+        const struct attestation_fields fields = {
+                2, 0, &alice.id, view->latest_hash, purpose_key_public(alice.purpose_key), NOW + 100, NOW + 200, alice.identity};
         uint8_t made[512], memory[PAYLOAD_MAX];
-        const struct bytes payload = identity_payload(memory, sizeof memory, history_of(&alice), attestation_of(made, sizeof made, &fields));
+        const struct bytes payload =
+                identity_payload(memory, sizeof memory, history_of(&alice), attestation_of(made, sizeof made, &fields));
         static const struct {
                 uint64_t now_s;
                 enum err err;
         } cases[] = {
-                {NOW + 94, ERR_EXPIRED}, {NOW + 95, OK},  {NOW + 96, OK},           {NOW + 104, OK},           {NOW + 105, OK},
-                {NOW + 106, OK},         {NOW + 199, OK}, {NOW + 200, OK},          {NOW + 201, ERR_EXPIRED},
+                {NOW + 94, ERR_EXPIRED}, {NOW + 95, OK},  {NOW + 96, OK},  {NOW + 104, OK},          {NOW + 105, OK},
+                {NOW + 106, OK},         {NOW + 199, OK}, {NOW + 200, OK}, {NOW + 201, ERR_EXPIRED},
         };
 
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

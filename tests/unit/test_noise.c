@@ -52,7 +52,8 @@ static void check_state(const struct noise *noise, const json_t *wanted)
 static struct noise *recorded_side(const json_t *file, const json_t *handshake, enum noise_role role)
 {
         const json_t *side = vector_member(handshake, role == NOISE_INITIATOR ? "initiator" : "responder");
-        const struct bytes s = vector_hex(vector_member(side, "purpose_key"), "secret"), e = vector_hex(vector_member(side, "ephemeral"), "secret");
+        const struct bytes s = vector_hex(vector_member(side, "purpose_key"), "secret"),
+                           e = vector_hex(vector_member(side, "ephemeral"), "secret");
         struct noise *noise;
 
         assert_ok(noise_new(role, bytes_of_text(vector_text(file, "protocol_name")), vector_hex(file, "prologue"), s.p, e.p, &noise));
@@ -82,7 +83,8 @@ static void recorded_message(struct noise *from, struct noise *to, const json_t 
 
 static void check_static(const struct noise *noise, const json_t *side)
 {
-        assert_bytes_equal("rs", bytes_make(noise_remote_static(noise), KEY_SIZE), vector_hex(vector_member(side, "purpose_key"), "public"));
+        assert_bytes_equal("rs", bytes_make(noise_remote_static(noise), KEY_SIZE),
+                           vector_hex(vector_member(side, "purpose_key"), "public"));
 }
 
 static void check_split(const struct noise *noise, const json_t *handshake)
@@ -101,9 +103,11 @@ static void the_crates_handshakes_byte_for_byte(void **state)
         size_t i;
 
         assert_int_equal(json_array_size(vector_member(file, "handshakes")), 4);
-        json_array_foreach(vector_member(file, "handshakes"), i, handshake) {
+        json_array_foreach(vector_member(file, "handshakes"), i, handshake)
+        {
                 const json_t *messages_made = vector_member(handshake, "messages");
-                struct noise *initiator = recorded_side(file, handshake, NOISE_INITIATOR), *responder = recorded_side(file, handshake, NOISE_RESPONDER);
+                struct noise *initiator = recorded_side(file, handshake, NOISE_INITIATOR),
+                             *responder = recorded_side(file, handshake, NOISE_RESPONDER);
 
                 check_state(initiator, vector_member(handshake, "start"));
                 check_state(responder, vector_member(handshake, "start"));
@@ -129,7 +133,8 @@ static struct noise *published_side(const json_t *vector, enum noise_role role)
         const bool initiator = role == NOISE_INITIATOR;
         struct noise *noise;
 
-        assert_ok(noise_new(role, bytes_of_text(vector_text(vector, "protocol_name")), vector_hex(vector, initiator ? "init_prologue" : "resp_prologue"),
+        assert_ok(noise_new(role, bytes_of_text(vector_text(vector, "protocol_name")),
+                            vector_hex(vector, initiator ? "init_prologue" : "resp_prologue"),
                             vector_hex(vector, initiator ? "init_static" : "resp_static").p,
                             vector_hex(vector, initiator ? "init_ephemeral" : "resp_ephemeral").p, &noise));
         return noise;
@@ -350,7 +355,8 @@ static void C15_each_message_in_each_state(void **state)
         advance(&made, MESSAGES);
         for (unsigned next = 0; next <= MESSAGES; next++) {
                 for (unsigned side = 0; side < 2; side++) {
-                        for (unsigned i = 0; i < MESSAGES; i++) taken += is_taken(&pair, next, side, made.msgs[i], i);
+                        for (unsigned i = 0; i < MESSAGES; i++)
+                                taken += is_taken(&pair, next, side, made.msgs[i], i);
                 }
         }
         /* The responder's first: any of three. The initiator's wait for 2 (twice) and the responder's for 3 (twice): one each. */
@@ -475,7 +481,8 @@ static void G45_states_live_in_secret_slots(void **state)
                 assert_ok(noise_new(NOISE_INITIATOR, BYTES_LITERAL("n"), BYTES_NONE, secret, secret, &held[i]));
         assert_err(noise_new(NOISE_INITIATOR, BYTES_LITERAL("n"), BYTES_NONE, secret, secret, &one_more), ERR_FULL);
         assert_null(one_more);
-        for (size_t i = 0; i < 8; i++) noise_free(held[i]);
+        for (size_t i = 0; i < 8; i++)
+                noise_free(held[i]);
         assert_int_equal(secrets_used(), 0);
 }
 

@@ -15,10 +15,7 @@ static struct bench *started(void)
         return bench;
 }
 
-static struct stream_service_figures figures(struct bench *bench)
-{
-        return node_figures(bench->node).service;
-}
+static struct stream_service_figures figures(struct bench *bench) { return node_figures(bench->node).service; }
 
 /* --- create -------------------------------------------------------------------------------------------------------------- */
 
@@ -54,7 +51,8 @@ static void partitions_are_streams_of_their_own(void **state)
         bench_nothing(client);
         /* As many answers as asked for, whatever the topic has; pushes to what it has not fail. */
         bench_create_partitioned(client, "p", 5);
-        for (uint64_t i = 0; i < 5; i++) assert_true(bench_next(client, &answer));
+        for (uint64_t i = 0; i < 5; i++)
+                assert_true(bench_next(client, &answer));
         uint8_t address[ADDRESS_RANDOM_SIZE];
         struct bytes fifth = bytes_make(address, sizeof address);
         memcpy(address, answer.from.p, sizeof address);
@@ -74,10 +72,16 @@ struct name_case {
 static void R10_names(void **state)
 {
         static const struct name_case cases[] = {
-                {"a", NULL}, {"A-Z_a.z-09", NULL}, {"...", NULL}, {"_x", NULL}, {".hidden", NULL},
+                {"a", NULL},
+                {"A-Z_a.z-09", NULL},
+                {"...", NULL},
+                {"_x", NULL},
+                {".hidden", NULL},
                 {"", "Invalid request"},
-                {".", "The stream name may not be . or .."}, {"..", "The stream name may not be . or .."},
-                {"__consumer_offsets", "Stream names that begin with __ are reserved"}, {"__", "Stream names that begin with __ are reserved"},
+                {".", "The stream name may not be . or .."},
+                {"..", "The stream name may not be . or .."},
+                {"__consumer_offsets", "Stream names that begin with __ are reserved"},
+                {"__", "Stream names that begin with __ are reserved"},
                 {"../x", "A stream name may have letters, digits, '.', '_' and '-' only"},
                 {"a b", "A stream name may have letters, digits, '.', '_' and '-' only"},
                 {"\xc3\xa9", "A stream name may have letters, digits, '.', '_' and '-' only"},
@@ -122,7 +126,8 @@ static void R10_lengths_and_bytes_of_names(void **state)
         bench_create(client, name);
         assert_bytes_equal("241", bench_only(client, STREAM_ERROR).response.error.reason, BYTES_LITERAL("The stream name is too long"));
         /* A NUL in it ends no name. */
-        bench_request(client, BYTES_LITERAL("stream_kafka"), &(struct stream_request){STREAM_CREATE, .create = {true, {(const uint8_t *)"a\0b", 3}, false, 1}});
+        bench_request(client, BYTES_LITERAL("stream_kafka"),
+                      &(struct stream_request){STREAM_CREATE, .create = {true, {(const uint8_t *)"a\0b", 3}, false, 1}});
         bench_only(client, STREAM_ERROR);
         bench_free(bench);
 }
@@ -219,7 +224,8 @@ static void R5_largest_numbers(void **state)
         bench_create_partitioned(client, "s", UINT64_MAX);
         bench_only(client, STREAM_ERROR);
         bench_request(client, BYTES_LITERAL("stream_kafka_index"),
-                      &(struct stream_request){STREAM_INDEX_PARTITIONED, .index = {STREAM_INDEX_GET, BYTES_LITERAL("c"), BYTES_LITERAL("s"), true, UINT64_MAX, 0}});
+                      &(struct stream_request){STREAM_INDEX_PARTITIONED,
+                                               .index = {STREAM_INDEX_GET, BYTES_LITERAL("c"), BYTES_LITERAL("s"), true, UINT64_MAX, 0}});
         struct bench_answer answer = bench_only(client, STREAM_INDEX_PARTITIONED);
         assert_false(answer.response.index.present);
         assert_true(answer.response.index.partition == UINT64_MAX);
@@ -318,7 +324,8 @@ static void index_is_saved_and_told(void **state)
         check_index(a, long_id, "s", true, 1);
         /* A NUL in a name is no end of it. */
         bench_request(a, BYTES_LITERAL("stream_kafka_index"),
-                      &(struct stream_request){STREAM_INDEX, .index = {STREAM_INDEX_GET, BYTES_LITERAL("c\0d"), BYTES_LITERAL("s"), false, 0, 0}});
+                      &(struct stream_request){STREAM_INDEX,
+                                               .index = {STREAM_INDEX_GET, BYTES_LITERAL("c\0d"), BYTES_LITERAL("s"), false, 0, 0}});
         assert_false(bench_only(a, STREAM_INDEX).response.index.present);
         bench_free(bench);
 }
@@ -357,11 +364,21 @@ static size_t put_answer(unsigned kind, uint8_t *memory, size_t cap)
         struct request_id id = request_id_of(3, id_memory);
 
         switch (kind) {
-        case 0: stream_put_error(&w, "Invalid request"); break;
-        case 1: stream_put_created(&w, BYTES_LITERAL("some-stream"), false, 0); break;
-        case 2: stream_put_created(&w, BYTES_LITERAL("some-stream"), true, 2); break;
-        case 3: stream_put_pushed(&w, id, false, 5); break;
-        case 4: stream_put_pulled_head(&w, id, 0, 0); break;
+        case 0:
+                stream_put_error(&w, "Invalid request");
+                break;
+        case 1:
+                stream_put_created(&w, BYTES_LITERAL("some-stream"), false, 0);
+                break;
+        case 2:
+                stream_put_created(&w, BYTES_LITERAL("some-stream"), true, 2);
+                break;
+        case 3:
+                stream_put_pushed(&w, id, false, 5);
+                break;
+        case 4:
+                stream_put_pulled_head(&w, id, 0, 0);
+                break;
         default:
                 stream_put_pulled_head(&w, id, 1, stream_pulled_message_size(300, 2));
                 stream_put_pulled_message(&w, 300, BYTES_LITERAL("hi"));
@@ -489,10 +506,7 @@ static void away_a_create_ends_its_connection_after_its_time(void **state)
 
 /* --- stopping -------------------------------------------------------------------------------------------------------------- */
 
-static void on_stopped(void *user)
-{
-        ((struct bench *)user)->stopped = true;
-}
+static void on_stopped(void *user) { ((struct bench *)user)->stopped = true; }
 
 static void stop_answers_what_was_accepted(void **state)
 {
@@ -504,17 +518,21 @@ static void stop_answers_what_was_accepted(void **state)
 
         (void)state;
         bench_set_faults(bench, (struct log_memory_faults){.delay_max_ms = 50});
-        for (uint64_t i = 0; i < 3; i++) bench_pull(client, to, i, 100, 1);
+        for (uint64_t i = 0; i < 3; i++)
+                bench_pull(client, to, i, 100, 1);
         bench_pull(other, to, 9, 200, 1);
-        for (uint64_t i = 0; i < 20; i++) bench_push(client, to, i, BYTES_LITERAL("x"));
+        for (uint64_t i = 0; i < 20; i++)
+                bench_push(client, to, i, BYTES_LITERAL("x"));
         node_stop(bench->node, 5000, on_stopped, bench);
         bench_pull(other, to, 10, 0, 1); /* nobody reads this any more */
         bench_advance(bench, 1000);
         assert_true(bench->stopped);
         assert_int_equal(bench_only(other, STREAM_PULL).response.pull.id, 9);
         while (bench_next(client, &answer)) {
-                if (answer.response.protocol == STREAM_PULL) pulled++;
-                else assert_int_equal(answer.response.push.index, pushed++);
+                if (answer.response.protocol == STREAM_PULL)
+                        pulled++;
+                else
+                        assert_int_equal(answer.response.push.index, pushed++);
         }
         assert_int_equal(pulled, 3);
         assert_int_equal(pushed, 20);

@@ -9,10 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct stream_service_figures figures(struct bench *bench)
-{
-        return node_figures(bench->node).service;
-}
+static struct stream_service_figures figures(struct bench *bench) { return node_figures(bench->node).service; }
 
 /* --- each state ---------------------------------------------------------------------------------------------------------- */
 
@@ -38,7 +35,8 @@ static void push_waits(struct scene *scene)
 static void push_is_on_its_way(struct scene *scene)
 {
         bench_set_faults(scene->bench, (struct log_memory_faults){.delay_max_ms = 100});
-        for (uint64_t i = 0; i < 5; i++) bench_push(scene->leaver, scene->to, i, BYTES_LITERAL("x"));
+        for (uint64_t i = 0; i < 5; i++)
+                bench_push(scene->leaver, scene->to, i, BYTES_LITERAL("x"));
 }
 
 static void pull_is_held(struct scene *scene)
@@ -50,7 +48,8 @@ static void pull_is_held(struct scene *scene)
 static void pull_is_asked_for(struct scene *scene)
 {
         bench_set_faults(scene->bench, (struct log_memory_faults){.delay_max_ms = 100});
-        for (uint64_t i = 0; i < 5; i++) bench_pull(scene->leaver, scene->to, i, 0, 1);
+        for (uint64_t i = 0; i < 5; i++)
+                bench_pull(scene->leaver, scene->to, i, 0, 1);
 }
 
 /* Pulls whose records have come while the output was full: 30 of 60,000 bytes. */
@@ -58,7 +57,8 @@ static void pull_is_parked(struct scene *scene)
 {
         scene->leaver->slow = true;
         bench_set_faults(scene->bench, (struct log_memory_faults){.delay_max_ms = 5});
-        for (uint64_t i = 0; i < 30; i++) bench_pull(scene->leaver, scene->to, i, 0, 2);
+        for (uint64_t i = 0; i < 30; i++)
+                bench_pull(scene->leaver, scene->to, i, 0, 2);
         bench_advance(scene->bench, 10);
         assert_in_range(figures(scene->bench).held_pulls, 20, 29);
 }
@@ -73,15 +73,13 @@ static void index_get_waits(struct scene *scene)
 static void reading_is_held(struct scene *scene)
 {
         bench_set_away(scene->bench, true);
-        for (uint64_t i = 0; i < 20; i++) bench_push(scene->leaver, scene->to, i, BYTES_LITERAL("x"));
+        for (uint64_t i = 0; i < 20; i++)
+                bench_push(scene->leaver, scene->to, i, BYTES_LITERAL("x"));
         assert_false(scene->leaver->link->reading);
         assert_true(scene->leaver->link->left_n > 0);
 }
 
-static void a_frame_is_half_there(struct scene *scene)
-{
-        bench_feed(scene->leaver, BYTES_LITERAL("\x00\x40\x01\x01\x00\x0cstream"));
-}
+static void a_frame_is_half_there(struct scene *scene) { bench_feed(scene->leaver, BYTES_LITERAL("\x00\x40\x01\x01\x00\x0cstream")); }
 
 static void everything_at_once(struct scene *scene)
 {
@@ -91,20 +89,24 @@ static void everything_at_once(struct scene *scene)
         index_get_waits(scene);
 }
 
-static void nothing_waits(struct scene *scene)
-{
-        bench_index_save(scene->leaver, "c", "s", 3);
-}
+static void nothing_waits(struct scene *scene) { bench_index_save(scene->leaver, "c", "s", 3); }
 
 static const struct state_case {
         const char *name;
         void (*reach)(struct scene *scene);
         size_t stored; /* pushes of the leaver's that must be in the log in the end */
 } state_cases[] = {
-        {"create waits", create_waits, 0}, {"push waits", push_waits, 1}, {"push is on its way", push_is_on_its_way, 5},
-        {"pull is held", pull_is_held, 0}, {"pull is asked for", pull_is_asked_for, 0}, {"pull is parked", pull_is_parked, 0},
-        {"index get waits", index_get_waits, 0}, {"reading is held", reading_is_held, 8}, {"a frame is half there", a_frame_is_half_there, 0},
-        {"everything at once", everything_at_once, 1}, {"nothing waits", nothing_waits, 0},
+        {"create waits", create_waits, 0},
+        {"push waits", push_waits, 1},
+        {"push is on its way", push_is_on_its_way, 5},
+        {"pull is held", pull_is_held, 0},
+        {"pull is asked for", pull_is_asked_for, 0},
+        {"pull is parked", pull_is_parked, 0},
+        {"index get waits", index_get_waits, 0},
+        {"reading is held", reading_is_held, 8},
+        {"a frame is half there", a_frame_is_half_there, 0},
+        {"everything at once", everything_at_once, 1},
+        {"nothing waits", nothing_waits, 0},
 };
 
 static struct scene scene_make(uint64_t seed)
@@ -117,7 +119,8 @@ static struct scene scene_make(uint64_t seed)
         scene.leaver = bench_connect(scene.bench);
         scene.stayer = bench_connect(scene.bench);
         scene.to = bench_made(scene.leaver, "s");
-        for (unsigned i = 0; i < 10; i++) assert_ok(log_memory_write(scene.bench->log, "s", 0, bytes_make(data, sizeof data), 0));
+        for (unsigned i = 0; i < 10; i++)
+                assert_ok(log_memory_write(scene.bench->log, "s", 0, bytes_make(data, sizeof data), 0));
         return scene;
 }
 
@@ -144,7 +147,8 @@ static void leave(const struct state_case *c, uint64_t after_ms, enum err err, u
         bench_advance(bench, 20000);
         assert_int_equal(figures(bench).open_requests + figures(bench).held_pulls, 0);
         assert_int_equal(scene.leaver->link->written_n, written);
-        while (bench_next(scene.stayer, &answer)) answers++;
+        while (bench_next(scene.stayer, &answer))
+                answers++;
         assert_int_equal(answers, 2);
         assert_ok(log_memory_dump(bench->log, "s", 0, &records, &count));
         assert_int_equal(count, 10 + 1 + c->stored);
@@ -161,13 +165,11 @@ static void R9_gone_in_each_state(void **state)
         for (size_t i = 0; i < sizeof state_cases / sizeof *state_cases; i++)
                 for (size_t k = 0; k < 3; k++)
                         for (size_t a = 0; a < sizeof after / sizeof *after; a++)
-                                for (int n = 0; n < 3; n++) leave(&state_cases[i], after[a], errs[k], ++seed);
+                                for (int n = 0; n < 3; n++)
+                                        leave(&state_cases[i], after[a], errs[k], ++seed);
 }
 
-static void on_stopped(void *user)
-{
-        ((struct bench *)user)->stopped = true;
-}
+static void on_stopped(void *user) { ((struct bench *)user)->stopped = true; }
 
 /* The node itself ends a connection while it answers it: its output has no room for the answer. */
 static void R9_gone_while_it_is_answered(void **state)
@@ -195,10 +197,15 @@ static void R9_gone_while_it_is_answered(void **state)
                 }
                 bench_set_away(bench, false);
                 if (kind == 4) node_stop(bench->node, 1000, on_stopped, bench);
-                if (kind == 2) assert_ok(log_memory_write(bench->log, "s", 0, BYTES_LITERAL("0123456789012345678901234567890123456789012345678901234567890123456789"), 0));
+                if (kind == 2)
+                        assert_ok(log_memory_write(bench->log, "s", 0,
+                                                   BYTES_LITERAL("0123456789012345678901234567890123456789012345678901234567890123456789"),
+                                                   0));
                 bench_advance(bench, 6000);
-                if (kind != 2) assert_true(scene.leaver->link->closed);
-                else assert_false(scene.leaver->link->closed); /* pulls wait for the output instead */
+                if (kind != 2)
+                        assert_true(scene.leaver->link->closed);
+                else
+                        assert_false(scene.leaver->link->closed); /* pulls wait for the output instead */
                 if (kind != 2) assert_int_equal(figures(bench).open_requests + figures(bench).held_pulls, 0);
                 bench_free(bench);
         }
@@ -212,10 +219,10 @@ static const char *const stream_names[STREAMS] = {"one", "two", "three"};
 
 struct actor {
         struct bench_client *client;
-        struct bytes to[STREAMS];    /* known addresses; n 0: not created yet */
+        struct bytes to[STREAMS]; /* known addresses; n 0: not created yet */
         uint8_t addresses[STREAMS][ADDRESS_RANDOM_SIZE];
         unsigned creates[STREAMS], gets;
-        char pending[IDS_MAX];       /* by id: 'h' push, 'l' pull, 0 nothing; ids are never used again by anyone */
+        char pending[IDS_MAX]; /* by id: 'h' push, 'l' pull, 0 nothing; ids are never used again by anyone */
         unsigned char stream[IDS_MAX];
         uint64_t index[IDS_MAX], limit[IDS_MAX];
 };
@@ -228,10 +235,7 @@ struct play {
         size_t answers;
 };
 
-static uint64_t below(struct play *play, uint64_t n)
-{
-        return test_context_next(&play->bench->tc) % n;
-}
+static uint64_t below(struct play *play, uint64_t n) { return test_context_next(&play->bench->tc) % n; }
 
 static void arrive(struct play *play, struct actor *actor)
 {
@@ -267,14 +271,18 @@ static void ask(struct play *play, struct actor *actor)
                 return;
         }
         switch (below(play, 8)) {
-        case 0: case 1: case 2:
+        case 0:
+        case 1:
+        case 2:
                 actor->pending[id] = 'h';
                 play->pusher[id] = actor->client;
                 actor->stream[id] = (unsigned char)s;
                 play->ids++;
                 bench_push(actor->client, actor->to[s], id, record_of(id));
                 break;
-        case 3: case 4: case 5:
+        case 3:
+        case 4:
+        case 5:
                 actor->pending[id] = 'l';
                 actor->stream[id] = (unsigned char)s;
                 actor->index[id] = below(play, 60);
@@ -286,7 +294,8 @@ static void ask(struct play *play, struct actor *actor)
                 actor->gets++;
                 bench_index_get(actor->client, "c", stream_names[s]);
                 break;
-        default: bench_index_save(actor->client, "c", stream_names[s], below(play, 100));
+        default:
+                bench_index_save(actor->client, "c", stream_names[s], below(play, 100));
         }
 }
 
@@ -340,11 +349,20 @@ static void listen_to(struct play *play, struct actor *actor)
         while (bench_next(actor->client, &answer)) {
                 play->answers++;
                 switch (answer.response.protocol) {
-                case STREAM_CREATE: check_created(actor, &answer); break;
-                case STREAM_PUSH: check_pushed(play, actor, &answer); break;
-                case STREAM_PULL: check_pulled(play, actor, &answer); break;
-                case STREAM_INDEX: assert_true(actor->gets-- > 0); break;
-                default: fail_msg("an answer of kind %d", (int)answer.response.protocol);
+                case STREAM_CREATE:
+                        check_created(actor, &answer);
+                        break;
+                case STREAM_PUSH:
+                        check_pushed(play, actor, &answer);
+                        break;
+                case STREAM_PULL:
+                        check_pulled(play, actor, &answer);
+                        break;
+                case STREAM_INDEX:
+                        assert_true(actor->gets-- > 0);
+                        break;
+                default:
+                        fail_msg("an answer of kind %d", (int)answer.response.protocol);
                 }
         }
 }
@@ -355,15 +373,24 @@ static void step(struct play *play)
         struct log_memory_faults faults = play->bench->faults;
 
         switch (below(play, 20)) {
-        case 0: faults.away = !faults.away; bench_set_faults(play->bench, faults); break;
-        case 1: bench_advance(play->bench, below(play, 300)); break;
-        case 2: actor->client->slow = !actor->client->slow; break;
+        case 0:
+                faults.away = !faults.away;
+                bench_set_faults(play->bench, faults);
+                break;
+        case 1:
+                bench_advance(play->bench, below(play, 300));
+                break;
+        case 2:
+                actor->client->slow = !actor->client->slow;
+                break;
         case 3:
                 if (play->bench->client_count < BENCH_CLIENTS - 1) depart(play, actor);
                 break;
-        default: ask(play, actor);
+        default:
+                ask(play, actor);
         }
-        for (unsigned i = 0; i < ACTORS; i++) listen_to(play, &play->actors[i]);
+        for (unsigned i = 0; i < ACTORS; i++)
+                listen_to(play, &play->actors[i]);
 }
 
 /* Each client's pushes to a stream stand in it in the order in which they were sent (I4): ids go up. */
@@ -398,13 +425,17 @@ static size_t perform(uint64_t seed)
         play->bench->config.transport.output_low = 1000;
         play->bench->log_limits.append_bytes_high = 20000;
         play->bench->log_limits.append_bytes_low = 5000;
-        play->bench->faults = (struct log_memory_faults){.delay_max_ms = (uint32_t)(seed % 4 * 10), .append_fail_percent = seed % 3 ? 0 : 10};
+        play->bench->faults =
+                (struct log_memory_faults){.delay_max_ms = (uint32_t)(seed % 4 * 10), .append_fail_percent = seed % 3 ? 0 : 10};
         bench_start(play->bench);
-        for (unsigned i = 0; i < ACTORS; i++) arrive(play, &play->actors[i]);
-        for (unsigned i = 0; i < STEPS; i++) step(play);
+        for (unsigned i = 0; i < ACTORS; i++)
+                arrive(play, &play->actors[i]);
+        for (unsigned i = 0; i < STEPS; i++)
+                step(play);
 
         bench_set_away(play->bench, false);
-        for (unsigned i = 0; i < ACTORS; i++) play->actors[i].client->slow = false;
+        for (unsigned i = 0; i < ACTORS; i++)
+                play->actors[i].client->slow = false;
         bench_advance(play->bench, 20000);
         for (unsigned i = 0; i < ACTORS; i++) {
                 struct actor *actor = &play->actors[i];
@@ -412,8 +443,10 @@ static size_t perform(uint64_t seed)
                 listen_to(play, actor);
                 if (actor->client->link->closed) continue; /* stalled for too long */
                 for (uint64_t id = 0; id < play->ids; id++)
-                        if (actor->pending[id]) fail_msg("seed %llu: request %llu was never answered", (unsigned long long)seed, (unsigned long long)id);
-                for (unsigned s = 0; s < STREAMS; s++) assert_int_equal(actor->creates[s], 0);
+                        if (actor->pending[id])
+                                fail_msg("seed %llu: request %llu was never answered", (unsigned long long)seed, (unsigned long long)id);
+                for (unsigned s = 0; s < STREAMS; s++)
+                        assert_int_equal(actor->creates[s], 0);
                 assert_int_equal(actor->gets, 0);
         }
         assert_int_equal(figures(play->bench).open_requests + figures(play->bench).held_pulls, 0);
@@ -429,7 +462,8 @@ static void each_request_is_answered_once_and_right(void **state)
         size_t answers = 0;
 
         (void)state;
-        for (uint64_t seed = 1; seed <= 150; seed++) answers += perform(seed);
+        for (uint64_t seed = 1; seed <= 150; seed++)
+                answers += perform(seed);
         assert_true(answers > 10000);
 }
 

@@ -26,7 +26,8 @@ static void check_key(const json_t *key, uint64_t nonce, struct bytes plaintext,
 
         assert_int_equal(vector_uint(key, "from_nonce"), nonce / REKEY_INTERVAL * REKEY_INTERVAL);
         assert_ok(aead_seal(aead, nonce, BYTES_NONE, plaintext, sealed));
-        assert_bytes_equal("by recorded key", bytes_make(sealed, plaintext.n + TAG_SIZE), bytes_make(message.p + NONCE_SIZE, message.n - NONCE_SIZE));
+        assert_bytes_equal("by recorded key", bytes_make(sealed, plaintext.n + TAG_SIZE),
+                           bytes_make(message.p + NONCE_SIZE, message.n - NONCE_SIZE));
         aead_free(aead);
 }
 
@@ -41,7 +42,8 @@ static void check_direction(const json_t *direction, struct bytes first_key)
 
         assert_ok(encryptor_init(&enc, first_key.p, 0));
         assert_ok(decryptor_init(&dec, first_key.p));
-        json_array_foreach(vector_member(direction, "messages"), i, message) {
+        json_array_foreach(vector_member(direction, "messages"), i, message)
+        {
                 struct bare_reader r = bare_reader_make(vector_hex(message, "payload"));
                 const struct bytes recorded = bare_data(&r), plaintext = vector_hex(message, "plaintext");
 
@@ -64,8 +66,10 @@ static void the_crates_messages_byte_for_byte(void **state)
         const json_t *handshakes = vector_member(vectors_load("tests/vectors/crate-0.116/secure-channel.json"), "handshakes"), *handshake;
         size_t i, messages = 0;
 
-        json_array_foreach(handshakes, i, handshake) {
-                const json_t *out = vector_member(handshake, "initiator_to_responder"), *back = vector_member(handshake, "responder_to_initiator");
+        json_array_foreach(handshakes, i, handshake)
+        {
+                const json_t *out = vector_member(handshake, "initiator_to_responder"),
+                             *back = vector_member(handshake, "responder_to_initiator");
 
                 check_direction(out, vector_hex(handshake, vector_text(handshake, "initiator_encrypts_with")));
                 check_direction(back, vector_hex(handshake, vector_text(handshake, "responder_encrypts_with")));
@@ -80,17 +84,20 @@ static void the_crates_replay_window_step_by_step(void **state)
         const json_t *scripts = vector_member(vectors_load("tests/vectors/crate-0.116/replay-window.json"), "scripts"), *script, *step;
         size_t i, k, steps = 0;
 
-        json_array_foreach(scripts, i, script) {
+        json_array_foreach(scripts, i, script)
+        {
                 struct decryptor dec;
                 uint8_t out[64];
                 uint64_t nonce;
 
                 assert_ok(decryptor_init(&dec, vector_hex(script, "key").p));
-                json_array_foreach(vector_member(script, "steps"), k, step) {
+                json_array_foreach(vector_member(script, "steps"), k, step)
+                {
                         const struct bytes in = vector_hex(step, "encrypted"), plaintext = vector_hex(step, "plaintext");
                         const enum err err = decryptor_open(&dec, in, out, &nonce);
 
-                        if (!err != vector_bool(step, "accepted")) fail_msg("%s, step %zu: %s", vector_text(script, "name"), k, err_name(err));
+                        if (!err != vector_bool(step, "accepted"))
+                                fail_msg("%s, step %zu: %s", vector_text(script, "name"), k, err_name(err));
                         if (!err) assert_bytes_equal("plaintext", bytes_make(out, in.n - OVERHEAD), plaintext);
                         steps++;
                 }
@@ -141,7 +148,8 @@ static enum err open_one(struct decryptor *dec, const uint8_t in[MESSAGE_SIZE])
 
 static void set_nonce(uint8_t *message, uint64_t nonce)
 {
-        for (int i = NONCE_SIZE - 1; i >= 0; i--, nonce >>= 8) message[i] = (uint8_t)nonce;
+        for (int i = NONCE_SIZE - 1; i >= 0; i--, nonce >>= 8)
+                message[i] = (uint8_t)nonce;
 }
 
 static bool same_state(const struct decryptor *a, const struct decryptor *b)
@@ -198,9 +206,12 @@ static void C2_repeats_are_refused(void **state)
                 for (size_t l = 0; l < 6; l++) {
                         struct pair pair;
                         make_pair(&pair);
-                        for (size_t i = 0; i < ALL; i++) seal_next(&pair.enc, all[i]);
-                        for (size_t i = 0; i <= firsts[f] + laters[l]; i++) assert_ok(open_one(&pair.dec, all[i]));
-                        for (size_t i = 0; i < 33; i++) assert_err(open_one(&pair.dec, all[firsts[f]]), ERR_REPLAYED);
+                        for (size_t i = 0; i < ALL; i++)
+                                seal_next(&pair.enc, all[i]);
+                        for (size_t i = 0; i <= firsts[f] + laters[l]; i++)
+                                assert_ok(open_one(&pair.dec, all[i]));
+                        for (size_t i = 0; i < 33; i++)
+                                assert_err(open_one(&pair.dec, all[firsts[f]]), ERR_REPLAYED);
                         assert_ok(open_one(&pair.dec, all[firsts[f] + laters[l] + 1]));
                         clear_pair(&pair);
                 }
@@ -260,7 +271,9 @@ static void model_take(struct model *m, uint64_t nonce)
 static uint64_t pick(struct test_context *tc, uint64_t highest)
 {
         const uint64_t edges[] = {31, 32, 33, 34, 64, 65}, how = context_random_below(&tc->ctx, 16);
-        const uint64_t distance = how < 12 ? context_random_below(&tc->ctx, 5) : how < 14 ? context_random_below(&tc->ctx, 40) : edges[context_random_below(&tc->ctx, 6)];
+        const uint64_t distance = how < 12   ? context_random_below(&tc->ctx, 5)
+                                  : how < 14 ? context_random_below(&tc->ctx, 40)
+                                             : edges[context_random_below(&tc->ctx, 6)];
 
         if (context_random_below(&tc->ctx, 2)) return highest + distance;
         return distance > highest ? 0 : highest - distance;
@@ -282,13 +295,16 @@ static void C3_random_orders_beside_a_model(void **state)
                 const bool damage = context_random_below(&tc.ctx, 8) == 0;
                 uint8_t message[MESSAGE_SIZE];
 
-                while (pair.enc.nonce <= nonce) seal_next(&pair.enc, sealed[pair.enc.nonce % SEALED]);
+                while (pair.enc.nonce <= nonce)
+                        seal_next(&pair.enc, sealed[pair.enc.nonce % SEALED]);
                 memcpy(message, sealed[nonce % SEALED], MESSAGE_SIZE);
                 if (damage) message[NONCE_SIZE + context_random_below(&tc.ctx, MESSAGE_SIZE - NONCE_SIZE)] ^= 0x10;
 
                 const bool expected = model_takes(&model, nonce) && !damage;
                 const enum err err = open_one(&pair.dec, message);
-                if (!err != expected) fail_msg("step %zu, nonce %llu, highest %llu: %s", step, (unsigned long long)nonce, (unsigned long long)model.highest, err_name(err));
+                if (!err != expected)
+                        fail_msg("step %zu, nonce %llu, highest %llu: %s", step, (unsigned long long)nonce,
+                                 (unsigned long long)model.highest, err_name(err));
                 if (expected) model_take(&model, nonce);
                 expected ? taken++ : refused++;
         }
@@ -306,17 +322,19 @@ static void C3_edges_of_the_window(void **state)
                 uint64_t highest, nonce;
                 enum err err;
         } cases[] = {
-                {0, 32, OK},   {0, 33, ERR_REPLAYED},  {40, 8, OK},    {40, 7, ERR_REPLAYED},  {40, 40, ERR_REPLAYED}, {40, 72, OK},
-                {40, 73, ERR_REPLAYED}, {63, 31, OK},  {63, 95, OK},   {63, 96, ERR_REPLAYED}, {64, 32, OK},           {64, 31, ERR_REPLAYED},
-                {64, 96, OK},  {64, 97, ERR_REPLAYED},
+                {0, 32, OK},  {0, 33, ERR_REPLAYED},  {40, 8, OK},  {40, 7, ERR_REPLAYED},  {40, 40, ERR_REPLAYED},
+                {40, 72, OK}, {40, 73, ERR_REPLAYED}, {63, 31, OK}, {63, 95, OK},           {63, 96, ERR_REPLAYED},
+                {64, 32, OK}, {64, 31, ERR_REPLAYED}, {64, 96, OK}, {64, 97, ERR_REPLAYED},
         };
         static uint8_t all[128][MESSAGE_SIZE];
 
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 struct pair pair;
                 make_pair(&pair);
-                for (size_t k = 0; k < 128; k++) seal_next(&pair.enc, all[k]);
-                for (uint64_t at = 0; at < cases[i].highest; at += 20) assert_ok(open_one(&pair.dec, all[at + 1 == cases[i].nonce ? at + 2 : at + 1]));
+                for (size_t k = 0; k < 128; k++)
+                        seal_next(&pair.enc, all[k]);
+                for (uint64_t at = 0; at < cases[i].highest; at += 20)
+                        assert_ok(open_one(&pair.dec, all[at + 1 == cases[i].nonce ? at + 2 : at + 1]));
                 if (cases[i].highest) assert_ok(open_one(&pair.dec, all[cases[i].highest]));
                 const enum err err = open_one(&pair.dec, all[cases[i].nonce]);
                 if (err != cases[i].err) fail_msg("case %zu: %s", i, err_name(err));

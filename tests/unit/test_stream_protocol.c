@@ -11,15 +11,15 @@
 #include <cmocka.h>
 
 #define CRATE "tests/vectors/crate-0.116/streams.json"
-#define HUB "tests/vectors/hub-2021.json"
+#define HUB   "tests/vectors/hub-2021.json"
 
 static uint8_t id_memory[UINT_SIZE_MAX];
 static uint8_t out_memory[2 * FRAME_MAX];
 
 static enum stream_protocol protocol_named(const char *name)
 {
-        static const char *const names[] = {"stream_create", "stream_create_partitioned", "stream_push", "stream_pull", "stream_index",
-                                            "stream_index_partitioned", "error"};
+        static const char *const names[] = {"stream_create", "stream_create_partitioned", "stream_push", "stream_pull",
+                                            "stream_index",  "stream_index_partitioned",  "error"};
 
         for (int i = 0; i < STREAM_PROTOCOL_COUNT; i++)
                 if (!strcmp(names[i], name)) return (enum stream_protocol)i;
@@ -29,10 +29,7 @@ static enum stream_protocol protocol_named(const char *name)
 
 /* --- the crate's messages, from fields ----------------------------------------------------------------------------- */
 
-static struct request_id id_from(const json_t *fields)
-{
-        return request_id_of(vector_uint(fields, "request_id"), id_memory);
-}
+static struct request_id id_from(const json_t *fields) { return request_id_of(vector_uint(fields, "request_id"), id_memory); }
 
 static struct stream_request request_from(enum stream_protocol protocol, const json_t *fields)
 {
@@ -92,10 +89,14 @@ static struct bytes response_again(const struct stream_response *response)
                 break;
         case STREAM_INDEX:
         case STREAM_INDEX_PARTITIONED:
-                stream_put_index(&w, &(struct stream_index_request){
-                        .client_id = response->index.client_id, .stream_name = response->index.stream_name,
-                        .partitioned = response->index.partitioned, .partition = response->index.partition,
-                }, response->index.present, response->index.index);
+                stream_put_index(&w,
+                                 &(struct stream_index_request){
+                                         .client_id = response->index.client_id,
+                                         .stream_name = response->index.stream_name,
+                                         .partitioned = response->index.partitioned,
+                                         .partition = response->index.partition,
+                                 },
+                                 response->index.present, response->index.index);
                 break;
         default:
                 memcpy(reason, response->error.reason.p, response->error.reason.n);
@@ -156,7 +157,8 @@ static void reads_and_writes_the_crates_messages(void **state)
         size_t i;
 
         assert_int_equal(json_array_size(messages), 66);
-        json_array_foreach(messages, i, v) {
+        json_array_foreach(messages, i, v)
+        {
                 const char *name = vector_text(v, "name");
                 enum stream_protocol protocol = protocol_named(vector_text(v, "protocol"));
                 struct bytes payload = vector_hex(v, "payload");
@@ -182,10 +184,7 @@ static void reads_and_writes_the_crates_messages(void **state)
 /* --- what is taken and refused ------------------------------------------------------------------------------------- */
 
 /* Where we differ from the crate: as the hub, we take nothing with bytes left over, and no wrapper of an unknown protocol. */
-static bool refused_by_us_alone(const char *name)
-{
-        return !strcmp(name, "trailing byte") || !strcmp(name, "protocol name unknown");
-}
+static bool refused_by_us_alone(const char *name) { return !strcmp(name, "trailing byte") || !strcmp(name, "protocol name unknown"); }
 
 static struct bytes wrapped(const char *protocol, struct bytes body)
 {
@@ -205,7 +204,8 @@ static void takes_what_the_crate_takes(void **state)
         size_t i, differ = 0;
 
         assert_int_equal(json_array_size(all), 25);
-        json_array_foreach(all, i, v) {
+        json_array_foreach(all, i, v)
+        {
                 const char *name = vector_text(v, "name"), *kind = vector_text(v, "kind");
                 bool wrapper = !strcmp(kind, "wrapper"), accepted = vector_bool(v, "accepted");
                 struct bytes payload = wrapper ? vector_hex(v, "payload") : wrapped(vector_text(v, "protocol"), vector_hex(v, "data"));
@@ -247,9 +247,11 @@ static void reads_and_writes_the_hubs_answers(void **state)
         const json_t *all = vector_member(vectors_load(HUB), "vectors"), *v, *r;
         size_t i, k, seen[STREAM_PROTOCOL_COUNT] = {0};
 
-        json_array_foreach(all, i, v) {
+        json_array_foreach(all, i, v)
+        {
                 const char *name = vector_text(v, "name");
-                json_array_foreach(vector_member(v, "responses"), k, r) {
+                json_array_foreach(vector_member(v, "responses"), k, r)
+                {
                         struct stream_response response;
                         struct bytes payload;
                         const json_t *decoded = json_array_get(vector_member(v, "decoded"), k);
@@ -266,7 +268,8 @@ static void reads_and_writes_the_hubs_answers(void **state)
                         seen[response.protocol]++;
                 }
         }
-        for (int p = 0; p < STREAM_PROTOCOL_COUNT; p++) assert_true(seen[p] > 0);
+        for (int p = 0; p < STREAM_PROTOCOL_COUNT; p++)
+                assert_true(seen[p] > 0);
         vectors_clear();
 }
 
@@ -275,11 +278,13 @@ static void reads_and_writes_the_hubs_answers(void **state)
 static void refuses_what_the_hub_cannot_decode(void **state)
 {
         (void)state;
-        static const char *const form_is_right[] = {"create empty name", "create partitioned empty name", "stream service: push sent to the service"};
+        static const char *const form_is_right[] = {"create empty name", "create partitioned empty name",
+                                                    "stream service: push sent to the service"};
         const json_t *all = vector_member(vectors_load(HUB), "vectors"), *v;
         size_t i, refused = 0, taken = 0;
 
-        json_array_foreach(all, i, v) {
+        json_array_foreach(all, i, v)
+        {
                 const json_t *decoded = json_array_get(vector_member(v, "decoded"), 0);
                 const char *name = vector_text(v, "name");
                 const json_t *reason = vector_member(decoded, "reason");
@@ -288,7 +293,8 @@ static void refuses_what_the_hub_cannot_decode(void **state)
                 bool expected = !reason;
 
                 if (!vector_member(v, "request") || !vector_member(decoded, "protocol") ||
-                    !hub_payload(vector_text(v, "request"), &payload)) continue;
+                    !hub_payload(vector_text(v, "request"), &payload))
+                        continue;
                 if (reason) assert_string_equal(json_string_value(reason), "Invalid request");
                 for (size_t k = 0; k < sizeof form_is_right / sizeof *form_is_right; k++)
                         if (!strcmp(name, form_is_right[k])) expected = true;
@@ -309,15 +315,25 @@ static void echoes_request_ids_in_their_shortest_form(void **state)
 {
         (void)state;
         static const struct id_case cases[] = {
-                {"00", "00"}, {"05", "05"}, {"8000", "00"}, {"8100", "01"}, {"81808000", "01"}, {"ff7f", "ff7f"}, {"ffff00", "ff7f"},
-                {"80808080808080808001", "80808080808080808001"}, {"8080808080808080808001", "8080808080808080808001"},
-                {"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"},
-                {"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", NULL}, {"ff", NULL},
+                {"00", "00"},
+                {"05", "05"},
+                {"8000", "00"},
+                {"8100", "01"},
+                {"81808000", "01"},
+                {"ff7f", "ff7f"},
+                {"ffff00", "ff7f"},
+                {"80808080808080808001", "80808080808080808001"},
+                {"8080808080808080808001", "8080808080808080808001"},
+                {"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+                 "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"},
+                {"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", NULL},
+                {"ff", NULL},
         };
 
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 uint8_t body[64], memory[128], expected[128];
-                struct writer b = writer_make(body, sizeof body), w = writer_make(memory, sizeof memory), e = writer_make(expected, sizeof expected);
+                struct writer b = writer_make(body, sizeof body), w = writer_make(memory, sizeof memory),
+                              e = writer_make(expected, sizeof expected);
                 struct bytes raw = hex_bytes(cases[i].raw);
                 struct stream_request request;
 
@@ -348,7 +364,8 @@ static void refuses_every_prefix(void **state)
         const json_t *messages = vector_member(vectors_load(CRATE), "messages"), *v;
         size_t i;
 
-        json_array_foreach(messages, i, v) {
+        json_array_foreach(messages, i, v)
+        {
                 struct bytes payload = vector_hex(v, "payload");
                 bool request_kind = !strcmp(vector_text(v, "kind"), "request");
 
@@ -375,13 +392,31 @@ static void partitioned_forms(void **state)
                 {STREAM_CREATE_PARTITIONED, .create = {true, {(const uint8_t *)"abc", 3}, true, 300}},
                 {STREAM_CREATE_PARTITIONED, .create = {false, {NULL, 0}, true, 1}},
                 {STREAM_INDEX_PARTITIONED, .index = {STREAM_INDEX_GET, {(const uint8_t *)"c", 1}, {(const uint8_t *)"s", 1}, true, 200, 0}},
-                {STREAM_INDEX_PARTITIONED, .index = {STREAM_INDEX_SAVE, {(const uint8_t *)"c", 1}, {(const uint8_t *)"s", 1}, true, 2, 1u << 20}},
+                {STREAM_INDEX_PARTITIONED,
+                 .index = {STREAM_INDEX_SAVE, {(const uint8_t *)"c", 1}, {(const uint8_t *)"s", 1}, true, 2, 1u << 20}},
         };
         static const char *const expected[] = {
-                "1973747265616d5f6372656174655f706172746974696f6e6564" "07" "0103616263" "ac02",
-                "1973747265616d5f6372656174655f706172746974696f6e6564" "02" "00" "01",
-                "1873747265616d5f696e6465785f706172746974696f6e6564" "07" "00" "0163" "0173" "c801",
-                "1873747265616d5f696e6465785f706172746974696f6e6564" "09" "01" "0163" "0173" "02" "808040",
+                "1973747265616d5f6372656174655f706172746974696f6e6564"
+                "07"
+                "0103616263"
+                "ac02",
+                "1973747265616d5f6372656174655f706172746974696f6e6564"
+                "02"
+                "00"
+                "01",
+                "1873747265616d5f696e6465785f706172746974696f6e6564"
+                "07"
+                "00"
+                "0163"
+                "0173"
+                "c801",
+                "1873747265616d5f696e6465785f706172746974696f6e6564"
+                "09"
+                "01"
+                "0163"
+                "0173"
+                "02"
+                "808040",
         };
 
         for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {

@@ -13,8 +13,8 @@ enum { STREAMS = 4, LOG_MAX = 4000, STEPS = 60000, READ_CAP = 8 };
 struct model {
         char text[LOG_MAX][16]; /* "" where nothing lies */
         uint64_t end, start;
-        unsigned life;          /* how often it was made anew */
-        bool others_wrote;      /* since the last acknowledgement of ours */
+        unsigned life;     /* how often it was made anew */
+        bool others_wrote; /* since the last acknowledgement of ours */
 };
 
 struct fixture {
@@ -24,10 +24,7 @@ struct fixture {
         struct model models[STREAMS];
 };
 
-static uint64_t below(struct fixture *f, uint64_t n)
-{
-        return test_context_next(&f->tc) % n;
-}
+static uint64_t below(struct fixture *f, uint64_t n) { return test_context_next(&f->tc) % n; }
 
 static const char *write_model(struct model *m, char who, size_t pad)
 {
@@ -62,7 +59,8 @@ static void fetch(struct fixture *f, unsigned s, uint64_t generation)
         struct model *m = &f->models[s];
         uint64_t from = below(f, m->end + 2), to = from < m->start ? m->start : from;
 
-        while (to < m->end && !m->text[to][0]) to++;
+        while (to < m->end && !m->text[to][0])
+                to++;
         if (to >= from) tail_nothing_between(&f->streams[s], generation, from, to);
 }
 
@@ -74,9 +72,12 @@ static void check_found(struct fixture *f, unsigned s, uint64_t index, const str
 
         for (size_t i = 0; i < count; i++) {
                 for (; at < records[i].index; at++)
-                        if (m->text[at][0] && at >= m->start) fail_msg("stream %u: %llu was skipped on the way to %llu", s, (unsigned long long)at, (unsigned long long)records[i].index);
+                        if (m->text[at][0] && at >= m->start)
+                                fail_msg("stream %u: %llu was skipped on the way to %llu", s, (unsigned long long)at,
+                                         (unsigned long long)records[i].index);
                 if (records[i].index != at) fail_msg("stream %u: index %llu out of order", s, (unsigned long long)records[i].index);
-                if (!bytes_equal(records[i].data, bytes_of_text(m->text[at]))) fail_msg("stream %u: another record at %llu", s, (unsigned long long)at);
+                if (!bytes_equal(records[i].data, bytes_of_text(m->text[at])))
+                        fail_msg("stream %u: another record at %llu", s, (unsigned long long)at);
                 at++;
         }
 }
@@ -88,7 +89,11 @@ static void read_some(struct fixture *f, unsigned s)
         struct log_record records[READ_CAP];
         struct tail_found found;
         uint64_t index = below(f, m->end + 3);
-        struct log_read read = {.index = index, .max_records = 1 + below(f, 10), .max_bytes = (size_t)below(f, 100), .record_overhead = 4, .record_max = 1000};
+        struct log_read read = {.index = index,
+                                .max_records = 1 + below(f, 10),
+                                .max_bytes = (size_t)below(f, 100),
+                                .record_overhead = 4,
+                                .record_max = 1000};
         enum tail_answer answer = tail_read(f->tail, stream, &read, records, READ_CAP, &found);
 
         assert_true(found.count <= READ_CAP && found.count <= read.max_records);
@@ -96,7 +101,9 @@ static void read_some(struct fixture *f, unsigned s)
         if (answer == TAIL_FOUND) check_found(f, s, index, records, found.count);
         if (answer == TAIL_AT_END && !m->others_wrote)
                 for (uint64_t at = index; at < m->end; at++)
-                        if (at >= m->start && m->text[at][0]) fail_msg("stream %u: at the end at %llu, but %llu is there", s, (unsigned long long)index, (unsigned long long)at);
+                        if (at >= m->start && m->text[at][0])
+                                fail_msg("stream %u: at the end at %llu, but %llu is there", s, (unsigned long long)index,
+                                         (unsigned long long)at);
         if (answer == TAIL_BEYOND && !m->others_wrote) assert_true(index > m->end);
 }
 
@@ -112,21 +119,41 @@ static void step(struct fixture *f)
                 tail_reset(f->tail, stream);
         }
         switch (below(f, 20)) {
-        case 0: write_model(m, 'f', 0); m->others_wrote = true; break;
-        case 1: m->end += 1 + below(f, 3); m->others_wrote = true; break; /* a hole, as a transaction's marker leaves it */
-        case 2: m->start = m->start + below(f, m->end - m->start + 1); break;
+        case 0:
+                write_model(m, 'f', 0);
+                m->others_wrote = true;
+                break;
+        case 1:
+                m->end += 1 + below(f, 3);
+                m->others_wrote = true;
+                break; /* a hole, as a transaction's marker leaves it */
+        case 2:
+                m->start = m->start + below(f, m->end - m->start + 1);
+                break;
         case 3:
                 if (below(f, 20) == 0) {
                         remake(m);
-                        if (below(f, 2)) push(f, s); /* our own acknowledgement shows it ... */
-                        else tail_reset(f->tail, stream); /* ... or the broker says that the topic is gone */
-                        if (stream->known && stream->generation == old) tail_reset(f->tail, stream); /* nothing was known, so nothing could tell */
+                        if (below(f, 2))
+                                push(f, s); /* our own acknowledgement shows it ... */
+                        else
+                                tail_reset(f->tail, stream); /* ... or the broker says that the topic is gone */
+                        if (stream->known && stream->generation == old)
+                                tail_reset(f->tail, stream); /* nothing was known, so nothing could tell */
                         fetch(f, s, old);
                 }
                 break;
-        case 4: fetch(f, s, stream->generation); break;
-        case 5: case 6: case 7: case 8: push(f, s); break;
-        default: read_some(f, s); break;
+        case 4:
+                fetch(f, s, stream->generation);
+                break;
+        case 5:
+        case 6:
+        case 7:
+        case 8:
+                push(f, s);
+                break;
+        default:
+                read_some(f, s);
+                break;
         }
 }
 
@@ -136,12 +163,14 @@ static void run(uint64_t seed, size_t budget)
 
         test_context_init(&f->tc, seed);
         f->tail = tail_new(budget);
-        for (unsigned s = 0; s < STREAMS; s++) tail_stream_init(&f->streams[s]);
+        for (unsigned s = 0; s < STREAMS; s++)
+                tail_stream_init(&f->streams[s]);
         for (unsigned i = 0; i < STEPS; i++) {
                 step(f);
                 assert_true(tail_bytes(f->tail) <= budget);
         }
-        for (unsigned s = 0; s < STREAMS; s++) tail_stream_clear(f->tail, &f->streams[s]);
+        for (unsigned s = 0; s < STREAMS; s++)
+                tail_stream_clear(f->tail, &f->streams[s]);
         assert_int_equal(tail_bytes(f->tail), 0);
         tail_free(f->tail);
         test_context_clear(&f->tc);
@@ -151,7 +180,8 @@ static void run(uint64_t seed, size_t budget)
 static void test_against_a_model(void **state)
 {
         (void)state;
-        for (uint64_t seed = 1; seed <= 10; seed++) run(seed, seed % 2 ? 1u << 20 : 1000);
+        for (uint64_t seed = 1; seed <= 10; seed++)
+                run(seed, seed % 2 ? 1u << 20 : 1000);
         run(11, 0);
 }
 

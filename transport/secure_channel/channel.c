@@ -60,7 +60,7 @@ struct channels {
         struct channels_config config;
         struct handshake_self self;
         struct known_peers *known;
-        SLIST_HEAD(, listener) listeners;
+        SLIST_HEAD(listener_list, listener) listeners;
         struct channel_list channels, half_open; /* half_open: oldest first */
         size_t channel_count, half_open_count;
         uint64_t made; /* numbers the channels in logs */

@@ -91,6 +91,7 @@ static struct known *least(const struct known_peers *known)
         struct known *entry;
 
         TAILQ_FOREACH_REVERSE(entry, &known->seen, seen_list, link) {
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 if (!entry->named) return entry;
         }
         return TAILQ_LAST(&known->seen, seen_list);

@@ -13,7 +13,8 @@ struct encryptor {
 /* `key` is the one of the nonce before first_nonce: where a rekey is due at first_nonce, it is done there. ERR_NO_MEMORY. */
 MUST_USE enum err encryptor_init(struct encryptor *enc, const uint8_t key[static KEY_SIZE], uint64_t first_nonce);
 void encryptor_clear(struct encryptor *enc);
-/* Writes nonce, ciphertext and tag: in.n + NONCE_SIZE + TAG_SIZE bytes. `in` may lie where the ciphertext goes. ERR_NONCES: none is left, the channel must end; ERR_NO_MEMORY. */
+/* Writes nonce, ciphertext and tag: in.n + NONCE_SIZE + TAG_SIZE bytes. `in` may lie where the ciphertext goes. ERR_NONCES: none is left,
+ * the channel must end; ERR_NO_MEMORY. */
 MUST_USE enum err encryptor_seal(struct encryptor *enc, struct bytes in, uint8_t *out);
 
 struct decryptor {
