@@ -9,7 +9,7 @@ NO_ERROR, UNKNOWN_TOPIC_OR_PARTITION = 0, 3
 # The coordinator of a fresh cluster needs a moment: loading, not available, not coordinator.
 COORDINATOR_ERRORS = (14, 15, 16)
 
-OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, CREATE_TOPICS, DELETE_TOPICS = 8, 9, 10, 19, 20
+OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, LIST_GROUPS, CREATE_TOPICS, DELETE_TOPICS = 8, 9, 10, 16, 19, 20
 
 
 def _string(text):
@@ -100,6 +100,18 @@ def commit_offset(address, group, topic, offset, partition=0):
 
     _find_coordinator(address, group)
     _retried(attempt)
+
+
+def groups(address):
+    """The names of all groups."""
+
+    def attempt():
+        answer = request(address, LIST_GROUPS, 1, b"")
+        answer.take("i")
+        error = answer.take("h")
+        return error, {(answer.string(), answer.string())[0] for _ in range(answer.take("i"))}
+
+    return _retried(attempt)
 
 
 def create_topic(address, topic, partitions=1, config=None):

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import struct
 import subprocess
 from pathlib import Path
 
@@ -93,3 +94,14 @@ class Kafka:
     def stored(self, needle):
         """Whether these bytes stand anywhere in what Kafka keeps on disk."""
         return any(needle in path.read_bytes() for path in (self.folder / "data").rglob("*.log"))
+
+    def batches(self, topic, partition=0):
+        """Of each batch on disk: its first offset, the version of its format, its compression (0: none)."""
+        found = []
+        for path in sorted((self.folder / "data" / f"{topic}-{partition}").glob("*.log")):
+            raw = path.read_bytes()
+            while raw:
+                offset, size, _, magic, _, attributes = struct.unpack_from(">qiibih", raw)
+                found.append((offset, magic, attributes & 7))
+                raw = raw[12 + size :]
+        return found
