@@ -68,6 +68,13 @@ static const struct kafka_property consumer_fixed[] = {
         {"enable.partition.eof", "true"},
 };
 
+/* A consumer with a group that it never joins: librdkafka 2.0.2 looks for the coordinator anew through the instance's own group when it
+ * is told that a group's offsets are elsewhere, and an instance without a group ends the process there. */
+static const struct kafka_property control_fixed[] = {
+        {"group.id", "strop-node"},
+        {"enable.auto.commit", "false"},
+};
+
 static enum err set_one(rd_kafka_conf_t *conf, const struct kafka_property *property, struct reason *why)
 {
         char text[256];
@@ -114,7 +121,7 @@ static enum err set_role(rd_kafka_conf_t *conf, enum kafka_role role, bool fixed
                 const struct kafka_property *fixed;
                 size_t fixed_count;
         } roles[] = {
-                [KAFKA_CONTROL] = {NULL, 0, NULL, 0},
+                [KAFKA_CONTROL] = {NULL, 0, control_fixed, LENGTH(control_fixed)},
                 [KAFKA_PRODUCER] = {producer_defaults, LENGTH(producer_defaults), producer_fixed, LENGTH(producer_fixed)},
                 [KAFKA_HISTORY] = {history_defaults, LENGTH(history_defaults), consumer_fixed, LENGTH(consumer_fixed)},
                 [KAFKA_LIVE] = {live_defaults, LENGTH(live_defaults), consumer_fixed, LENGTH(consumer_fixed)},

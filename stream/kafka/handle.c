@@ -48,7 +48,7 @@ static enum err open_pipe(struct handle *handle, struct reason *why)
 enum err handle_open(struct handle *handle, struct loop *loop, struct health *health, enum kafka_role role, rd_kafka_conf_t *take_conf,
                      void (*event)(void *user, rd_kafka_event_t *event), void *user, struct reason *why)
 {
-        rd_kafka_type_t type = role == KAFKA_CONTROL || role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
+        rd_kafka_type_t type = role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
         char text[256];
         enum err err;
 
@@ -84,6 +84,6 @@ void handle_destroy(struct handle *handle)
 {
         if (!handle->rk) return;
         rd_kafka_queue_destroy(handle->queue);
-        rd_kafka_destroy(handle->rk);
+        rd_kafka_destroy_flags(handle->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); /* no group was ever joined */
         handle->rk = NULL;
 }
