@@ -51,11 +51,11 @@ def request(address, key, version, body, timeout=10):
         return answer
 
 
-def _retried(attempt, timeout=20):
+def _retried(attempt, timeout=20, passing=COORDINATOR_ERRORS):
     deadline = time.monotonic() + timeout
     while True:
         error, result = attempt()
-        if error not in COORDINATOR_ERRORS or time.monotonic() > deadline:
+        if error not in passing or time.monotonic() > deadline:
             assert error == NO_ERROR, f"Kafka answered error {error}"
             return result
 
@@ -99,7 +99,8 @@ def commit_offset(address, group, topic, offset, partition=0):
         return answer.take("h"), None
 
     _find_coordinator(address, group)
-    _retried(attempt)
+    # The coordinator hears of a topic that was just made a moment later.
+    _retried(attempt, passing=(*COORDINATOR_ERRORS, UNKNOWN_TOPIC_OR_PARTITION))
 
 
 def groups(address):
