@@ -28,6 +28,7 @@ static const struct {
 static const struct kafka_property defaults[] = {
         {"client.id", "strop-node"},
         {"socket.keepalive.enable", "true"},
+        {"socket.nagle.disable", "true"}, /* requests are small, and the next one need not wait for the first one to be seen */
         {"socket.connection.setup.timeout.ms", "5000"},
         {"reconnect.backoff.ms", "100"},
         {"reconnect.backoff.max.ms", "1000"},

@@ -15,7 +15,8 @@ enum {
         RETRY_MS = 250,         /* Kafka was not ready to create */
         CHECK_AGAIN_MS = 20,    /* a topic has no leader yet */
         ABSENT_MAX = 100,       /* checks that do not find a topic, before it is made again */
-        METADATA_MS = 2000,
+        METADATA_MIN_MS = 100,  /* how long an answer is waited for; doubled when it does not come, since a request can lie for a */
+        METADATA_MAX_MS = 3200, /* second in an instance that is just connecting, and another one wakes it */
         SINGLY_MAX = 4,         /* up to so many topics one request each; more: one request for all that the producer knows */
 };
 
@@ -61,7 +62,7 @@ struct creations {
         rd_kafka_t *rk;
         struct check checks[CLUSTER_BATCH_MAX];
         size_t check_count;
-        rd_kafka_resp_err_t check_err;
+        int patience_ms;
 };
 
 static void ask_queued(void *arg);
@@ -130,7 +131,7 @@ static void take_answer(struct creation *creation, const struct cluster_topic *a
         switch (answer->verdict) {
         case KAFKA_FINE:
                 creation->made |= answer->made;
-                if (answer->made) log_info("kafka", "topic %s: made", creation->topic->name);
+                if (answer->made) log_debug("kafka", "topic %s: made", creation->topic->name);
                 move(creation, CREATION_CHECKED);
                 break;
         case KAFKA_DENIED:
@@ -190,17 +191,18 @@ static void look(struct check *check, const struct rd_kafka_metadata *metadata)
         check->result = CHECK_READY;
 }
 
-static rd_kafka_resp_err_t check_some(struct creations *creations, struct check *checks, size_t count, rd_kafka_topic_t *only)
+static void check_some(struct creations *creations, struct check *checks, size_t count, rd_kafka_topic_t *only)
 {
         const struct rd_kafka_metadata *metadata;
-        rd_kafka_resp_err_t err = rd_kafka_metadata(creations->rk, 0, only, &metadata, METADATA_MS);
+        rd_kafka_resp_err_t err = rd_kafka_metadata(creations->rk, 0, only, &metadata, creations->patience_ms);
 
         for (size_t i = 0; i < count; i++) {
                 checks[i].result = CHECK_LATER;
                 if (!err) look(&checks[i], metadata);
         }
         if (!err) rd_kafka_metadata_destroy(metadata);
-        return err;
+        if (!err) creations->patience_ms = METADATA_MIN_MS;
+        else if (creations->patience_ms < METADATA_MAX_MS) creations->patience_ms *= 2;
 }
 
 static void check_run(struct helper_job *job)
@@ -208,14 +210,14 @@ static void check_run(struct helper_job *job)
         struct creations *creations = HELPER_JOB_OWNER(job, struct creations, job);
 
         if (creations->check_count > SINGLY_MAX) {
-                creations->check_err = check_some(creations, creations->checks, creations->check_count, NULL);
+                check_some(creations, creations->checks, creations->check_count, NULL);
                 return;
         }
         for (size_t i = 0; i < creations->check_count; i++) {
                 rd_kafka_topic_t *rkt = rd_kafka_topic_new(creations->rk, creations->checks[i].name, NULL);
 
                 creations->checks[i].result = CHECK_LATER;
-                if (rkt) creations->check_err = check_some(creations, &creations->checks[i], 1, rkt);
+                if (rkt) check_some(creations, &creations->checks[i], 1, rkt);
                 if (rkt) rd_kafka_topic_destroy(rkt);
         }
 }
@@ -297,6 +299,7 @@ struct creations *creations_new(struct kafka_log *log)
 
         if (!creations) return NULL;
         creations->log = log;
+        creations->patience_ms = METADATA_MIN_MS;
         creations->batch.done = answered;
         creations->batch.user = creations;
         TAILQ_INIT(&creations->queue);

@@ -3,6 +3,7 @@
 #include "stream/kafka/embedded.h"
 
 #include "stream/kafka/cluster.h"
+#include "stream/kafka/nudge.h"
 #include "transport/base/logger.h"
 
 #include <librdkafka/rdkafka_mock.h>
@@ -20,6 +21,7 @@ struct embedded {
         struct cluster cluster; /* first */
         rd_kafka_t *host;       /* what the mock cluster lives in */
         rd_kafka_mock_cluster_t *mock;
+        uint16_t port;
         struct embedded_topic *topics;
 };
 
@@ -40,6 +42,7 @@ static void create_run(struct helper_job *job)
 {
         struct cluster_batch *batch = HELPER_JOB_OWNER(job, struct cluster_batch, job);
         struct embedded *embedded = embedded_of(batch->cluster);
+        struct nudge *nudge = nudge_start(embedded->port);
 
         for (size_t i = 0; i < batch->count; i++) {
                 struct cluster_topic *topic = &batch->topics[i];
@@ -49,6 +52,7 @@ static void create_run(struct helper_job *job)
                 topic->verdict = err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS ? KAFKA_FINE : kafka_verdict(err);
                 snprintf(topic->why, sizeof topic->why, "%s", rd_kafka_err2str(err));
         }
+        nudge_stop(nudge);
 }
 
 static void remember(struct embedded *embedded, const char *name, uint32_t partitions)
@@ -95,7 +99,12 @@ static void embedded_free(struct cluster *cluster)
                 HASH_DEL(embedded->topics, topic);
                 free(topic);
         }
-        if (embedded->mock) rd_kafka_mock_cluster_destroy(embedded->mock);
+        if (embedded->mock) {
+                struct nudge *nudge = nudge_start(embedded->port);
+
+                rd_kafka_mock_cluster_destroy(embedded->mock);
+                nudge_stop(nudge);
+        }
         if (embedded->host) rd_kafka_destroy(embedded->host);
         free(cluster->brokers);
         free(embedded);
@@ -123,6 +132,7 @@ static enum err start(struct embedded *embedded, struct reason *why)
                 return fail(why, ERR_SYSTEM, "librdkafka refused to start its mock cluster");
         if (!(embedded->cluster.brokers = strdup(rd_kafka_mock_cluster_bootstraps(embedded->mock))))
                 return fail(why, ERR_NO_MEMORY, "out of memory");
+        embedded->port = (uint16_t)strtoul(strrchr(embedded->cluster.brokers, ':') + 1, NULL, 10); /* "127.0.0.1:port" */
         return OK;
 }
 

@@ -11,7 +11,9 @@
 #include <syslog.h>
 
 enum {
-        PROBE_TIMEOUT_MS = 2000,
+        PATIENCE_MIN_MS = 500,  /* how long a probe waits for its answer; doubled when none comes */
+        PATIENCE_MAX_MS = 2000,
+        SILENT_MS = 4000,       /* no answer for so long: away, whatever librdkafka says */
         PROBE_UP_MS = 5000,
         PROBE_AWAY_MS = 500,
         QUIET_MS = 60000, /* between two warnings of one kind */
@@ -41,8 +43,9 @@ struct health {
         rd_kafka_resp_err_t probe_err; /* the helper's while probing */
         struct timer timer;
         enum health_state state;
-        unsigned failures;
-        uint64_t away_since_ms;
+        int patience_ms;
+        bool failing;          /* the last probe was not answered; since: */
+        uint64_t failing_since_ms, away_since_ms;
         char last[256];        /* what librdkafka said last about a connection */
         char away[320];
         unsigned troubled;     /* probes in a row that were answered while some connections failed */
@@ -79,7 +82,8 @@ static void set_up(struct health *health)
 {
         enum health_state before = health->state;
 
-        health->failures = 0;
+        health->failing = false;
+        health->patience_ms = PATIENCE_MIN_MS;
         health->alarm = false;
         if (before == HEALTH_UP) return;
         health->state = HEALTH_UP;
@@ -118,9 +122,22 @@ static void probe_run(struct helper_job *job)
 {
         struct health *health = HELPER_JOB_OWNER(job, struct health, probe);
         const struct rd_kafka_metadata *metadata = NULL;
+        /* Without a topic librdkafka would ask about all there are. */
+        rd_kafka_topic_t *rkt = rd_kafka_topic_new(health->rk, "__consumer_offsets", NULL);
 
-        health->probe_err = rd_kafka_metadata(health->rk, 0, NULL, &metadata, PROBE_TIMEOUT_MS);
+        health->probe_err = rkt ? rd_kafka_metadata(health->rk, 0, rkt, &metadata, health->patience_ms) : RD_KAFKA_RESP_ERR__FAIL;
         if (!health->probe_err) rd_kafka_metadata_destroy(metadata);
+        if (rkt) rd_kafka_topic_destroy(rkt);
+}
+
+static void note_failure(struct health *health)
+{
+        uint64_t now = context_now_ms(health->ctx);
+
+        if (!health->failing) health->failing_since_ms = now;
+        health->failing = true;
+        if (health->patience_ms < PATIENCE_MAX_MS) health->patience_ms *= 2;
+        if (health->alarm || now - health->failing_since_ms >= SILENT_MS) set_away(health);
 }
 
 static void probe_done(struct helper_job *job)
@@ -132,10 +149,10 @@ static void probe_done(struct helper_job *job)
         if (!health->probe_err) {
                 set_up(health);
                 note_trouble(health);
-        } else if (++health->failures >= 2 || health->alarm) {
-                set_away(health);
+        } else {
+                note_failure(health);
         }
-        next_probe(health, health->state == HEALTH_UP && !health->failures ? PROBE_UP_MS : PROBE_AWAY_MS);
+        next_probe(health, health->failing ? PROBE_AWAY_MS : PROBE_UP_MS);
 }
 
 static void probe_now(void *arg)
@@ -153,6 +170,7 @@ struct health *health_new(struct context *ctx, void (*back)(void *user), void *u
 
         if (!health) return NULL;
         health->ctx = ctx;
+        health->patience_ms = PATIENCE_MIN_MS;
         health->back = back;
         health->user = user;
         health->probe.run = probe_run;

@@ -217,6 +217,7 @@ static void take_reports(struct producer *producer, rd_kafka_event_t *event)
                 append_report(message->_private, rd_kafka_message_status(message), message->err, message->offset,
                               producer->state != PRODUCER_LIVE);
         }
+        reader_flush(producer->producers->log->reader);
         collected(producer);
 }
 

@@ -1,47 +1,16 @@
-/* A read is answered as soon as a run of records covers its index and has something for it. What no run covers is fetched by the
- * history consumer, one bounded fetch after the other; a read at the end of the log waits there, and the live consumer brings what
- * comes. */
-#include "stream/kafka/reader.h"
-
+/* A read from its asking to its answer, and what is known of a stream's end. */
 #include "stream/kafka/cluster.h"
-#include "stream/kafka/topics.h"
+#include "stream/kafka/reader_parts.h"
 #include "transport/base/logger.h"
 
 #include <stdlib.h>
 
 enum {
-        HISTORY_RUN = 256 << 10, /* bytes that one fetch brings */
-        LIVE_RUN = 64 << 10,
-        HISTORY_MAX = 64,        /* fetches of the past at once; further ones wait */
-        RECORDS_MAX = 4096,      /* in one answer, whatever was asked for */
-        LOOK_MS = 2000,          /* how long a read that does not hold may look for what lies behind */
-        IDLE_MS = 2000,          /* what a stream keeps for its readers, and its live fetch, ends so long after the last read */
-        RETRY_MS = 200,
+        HISTORY_RUN = 256 << 10, /* bytes that one fetch of the past brings */
+        LIVE_RUN = 64 << 10,     /* ... that a fetch at the end keeps */
 };
 
-struct read {
-        struct waiting waiting; /* first */
-        TAILQ_ENTRY(read) entry;
-        struct log_stream *stream;
-        struct log_read ask;    /* its index moves on over what is not for it */
-        struct timer deadline;
-        uint64_t asked_ms, pass;
-        bool at_end;            /* nothing was there for it when Kafka was asked */
-};
-
-struct reader {
-        struct kafka_log *log;
-        struct fetcher *history, *live;
-        struct stream_list idle, wanting, pausing;
-        uint64_t passes;
-        struct timer idle_timer, retry_timer;
-        bool given_up;
-        struct log_record records[RECORDS_MAX]; /* of the answer being given */
-};
-
-static void plan(struct log_stream *stream);
-
-static void set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms)
+void reader_set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms)
 {
         if (timer_is_set(timer) || reader->given_up) return;
         if (context_timer_set(reader->log->ctx, timer, in_ms) != OK) log_error("kafka", "out of memory: readers wait");
@@ -49,11 +18,10 @@ static void set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms
 
 /* --- one read --- */
 
-static void finish(struct read *read, enum err err, const char *why, size_t count)
+static void finish(struct read *read, size_t count)
 {
         struct kafka_log *log = read->stream->log;
-        struct log_result result = {.op = LOG_READ, .token = read->waiting.token, .err = err, .why = why,
-                                    .records = log->reader->records, .count = count};
+        struct log_result result = {.op = LOG_READ, .token = read->waiting.token, .records = log->reader->records, .count = count};
 
         TAILQ_REMOVE(&read->stream->read.reads, read, entry);
         context_timer_stop(log->ctx, &read->deadline);
@@ -62,28 +30,30 @@ static void finish(struct read *read, enum err err, const char *why, size_t coun
         kafka_done(log, &result);
 }
 
-static void finish_all(struct log_stream *stream)
+void reader_finish_all(struct log_stream *stream)
 {
         struct read *read;
 
-        while ((read = TAILQ_FIRST(&stream->read.reads))) finish(read, OK, NULL, 0);
+        while ((read = TAILQ_FIRST(&stream->read.reads))) finish(read, 0);
 }
 
-static void time_over(void *arg)
+static bool answer_from_tail(struct read *read)
 {
-        struct read *read = arg;
-        struct log_stream *stream = read->stream;
-        uint64_t waited = context_now_ms(stream->log->ctx) - read->asked_ms;
+        struct read_stream *s = &read->stream->read;
+        struct reader *reader = read->stream->log->reader;
+        struct tail_found found;
 
-        /* What lies behind is still looked for: give it the time that this takes. */
-        if (!read->at_end && waited < LOOK_MS && !health_away(stream->log->health) &&
-            context_timer_set(stream->log->ctx, &read->deadline, LOOK_MS - waited) == OK)
-                return;
-        stream->refs++;
-        finish(read, OK, NULL, 0);
-        plan(stream);
-        stream->refs--;
-        topics_release(stream);
+        switch (tail_read(reader->tail, &s->tail, &read->ask, reader->records, READ_RECORDS_MAX, &found)) {
+        case TAIL_FOUND:
+                reader->log->ctx->stats.v[STAT_RECORDS_TOO_LARGE] += found.too_large;
+                context_count(reader->log->ctx, STAT_TAIL_HITS);
+                finish(read, found.count);
+                return true;
+        case TAIL_AT_END:
+                if (read->ask.index < s->tail.next) read->ask.index = s->tail.next; /* what lies before is too large for it */
+                return false;
+        default: return false;
+        }
 }
 
 static const struct run *run_for(const struct log_stream *stream, uint64_t index)
@@ -103,192 +73,52 @@ static bool is_growing(const struct log_stream *stream, const struct run *run)
         return fetch && run == &fetch->run && fetch->state != FETCH_ENDING && !fetch->at_end;
 }
 
-/* Whether it was answered. */
-static bool answer(struct read *read)
+static bool answer_from_run(struct read *read)
 {
-        struct reader *reader = read->stream->log->reader;
+        struct log_stream *stream = read->stream;
+        struct reader *reader = stream->log->reader;
         const struct run *run;
         struct run_answer got;
 
-        while ((run = run_for(read->stream, read->ask.index))) {
-                got = run_read(run, &read->ask, reader->records, RECORDS_MAX);
-                if (!got.full && is_growing(read->stream, run)) return false;
+        while ((run = run_for(stream, read->ask.index))) {
+                got = run_read(run, &read->ask, reader->records, READ_RECORDS_MAX);
+                if (!got.full && is_growing(stream, run)) return false;
                 reader->log->ctx->stats.v[STAT_RECORDS_TOO_LARGE] += got.too_large;
+                if (!got.too_large)
+                        tail_nothing_between(&stream->read.tail, stream->read.tail.generation, read->ask.index,
+                                             got.count ? reader->records[0].index : run->upto);
                 if (got.count) {
-                        finish(read, OK, NULL, got.count);
+                        finish(read, got.count);
                         return true;
                 }
                 if (read->ask.index == run->upto) return false;
                 read->ask.index = run->upto; /* what lies before is a hole, or too large */
-                read->at_end = false;
         }
         return false;
 }
 
-/* Kafka said that the log ends at `end`, and all of [from, end) has been given to those that wait for it: reads there wait, or
- * their time is over. */
-static void note_end(struct log_stream *stream, uint64_t from, uint64_t end)
+enum read_need reader_need(const struct read *read)
 {
-        uint64_t now = context_now_ms(stream->log->ctx);
-        struct read *read;
+        const struct read_stream *s = &read->stream->read;
+        struct kafka_log *log = read->stream->log;
+        uint64_t index = read->ask.index;
 
-        stream->read.end = end;
-again:
-        TAILQ_FOREACH(read, &stream->read.reads, entry) {
-                if (read->at_end || read->ask.index < from || (read->ask.index < end && !run_for(stream, read->ask.index))) continue;
-                read->at_end = true;
-                if (now - read->asked_ms < read->ask.hold_ms) continue;
-                finish(read, OK, NULL, 0);
-                goto again; /* whoever was told may have cancelled others */
-        }
+        if (index > INT64_MAX) return READ_WAITS; /* no log of Kafka's goes so far */
+        if (s->live && s->live->state != FETCH_ENDING && run_covers(&s->live->run, index)) return s->live->at_end ? READ_WAITS : READ_COMES;
+        if (s->history && s->history->state != FETCH_ENDING && run_covers(&s->history->run, index)) return READ_COMES;
+        if (!s->end_known) return READ_ASKS;
+        if (index < s->end) return READ_WANTS;
+        /* Who does not wait is told what Kafka said just now: the sweep sees to those alone that wait. */
+        if (read->ask.hold_ms == 0 && context_now_ms(log->ctx) - s->end_ms > log->limits.sweep_ms) return READ_ASKS;
+        return READ_WAITS;
 }
 
-/* --- what is to be fetched --- */
-
-static void keep_idle(struct log_stream *stream)
+static bool is_over(const struct read *read)
 {
-        struct reader *reader = stream->log->reader;
-        struct read_stream *s = &stream->read;
-
-        if (!s->live && !s->run) return;
-        s->idle_since_ms = context_now_ms(stream->log->ctx);
-        if (s->idle) TAILQ_REMOVE(&reader->idle, stream, read.by_idle);
-        TAILQ_INSERT_TAIL(&reader->idle, stream, read.by_idle);
-        s->idle = true;
-        set_timer(reader, &reader->idle_timer, IDLE_MS);
+        return context_now_ms(read->stream->log->ctx) - read->asked_ms >= read->ask.hold_ms && reader_need(read) == READ_WAITS;
 }
 
-static void not_idle(struct log_stream *stream)
-{
-        if (!stream->read.idle) return;
-        TAILQ_REMOVE(&stream->log->reader->idle, stream, read.by_idle);
-        stream->read.idle = false;
-}
-
-static void forget_run(struct log_stream *stream)
-{
-        if (!stream->read.run) return;
-        run_clear(stream->read.run);
-        free(stream->read.run);
-        stream->read.run = NULL;
-}
-
-static void idle_over(void *arg)
-{
-        struct reader *reader = arg;
-        uint64_t now = context_now_ms(reader->log->ctx);
-        struct log_stream *stream;
-
-        while ((stream = TAILQ_FIRST(&reader->idle))) {
-                if (now - stream->read.idle_since_ms < IDLE_MS) {
-                        set_timer(reader, &reader->idle_timer, IDLE_MS - (now - stream->read.idle_since_ms));
-                        return;
-                }
-                not_idle(stream);
-                forget_run(stream);
-                if (stream->read.live) fetch_stop(stream->read.live);
-                topics_release(stream);
-        }
-}
-
-static void wants_nothing(struct log_stream *stream)
-{
-        struct reader *reader = stream->log->reader;
-
-        if (stream->read.wants == WANTS_FETCH) TAILQ_REMOVE(&reader->wanting, stream, read.by_want);
-        if (stream->read.wants == WANTS_PAUSE) TAILQ_REMOVE(&reader->pausing, stream, read.by_want);
-        stream->read.wants = WANTS_NOTHING;
-}
-
-/* To be planned as soon as a fetch may be started. */
-static void wants_fetch(struct log_stream *stream)
-{
-        if (stream->read.wants == WANTS_FETCH) return;
-        wants_nothing(stream);
-        TAILQ_INSERT_TAIL(&stream->log->reader->wanting, stream, read.by_want);
-        stream->read.wants = WANTS_FETCH;
-}
-
-/* ... and not before a while. */
-static void wants_pause(struct log_stream *stream)
-{
-        struct reader *reader = stream->log->reader;
-
-        wants_nothing(stream);
-        TAILQ_INSERT_TAIL(&reader->pausing, stream, read.by_want);
-        stream->read.wants = WANTS_PAUSE;
-        set_timer(reader, &reader->retry_timer, RETRY_MS);
-}
-
-/* The first read that needs a fetch of the past. */
-static struct read *first_wanting(const struct log_stream *stream)
-{
-        struct read *read;
-
-        TAILQ_FOREACH(read, &stream->read.reads, entry)
-                if (!read->at_end && read->ask.index <= INT64_MAX) return read;
-        return NULL;
-}
-
-static bool is_on_its_way(const struct log_stream *stream)
-{
-        const struct read *read;
-
-        TAILQ_FOREACH(read, &stream->read.reads, entry)
-                if (!read->at_end && run_covers(&stream->read.history->run, read->ask.index)) return true;
-        return false;
-}
-
-static void start_history(struct log_stream *stream)
-{
-        struct reader *reader = stream->log->reader;
-        struct read *read = first_wanting(stream);
-
-        if (!read || stream->read.history) return;
-        if (fetcher_count(reader->history) >= HISTORY_MAX || health_away(stream->log->health)) {
-                wants_fetch(stream);
-                return;
-        }
-        context_count(stream->log->ctx, STAT_TAIL_MISSES);
-        if (!(stream->read.history = fetch_start(reader->history, stream, read->ask.index))) wants_pause(stream);
-}
-
-static bool waits_at_end(const struct log_stream *stream)
-{
-        const struct read *read;
-
-        TAILQ_FOREACH(read, &stream->read.reads, entry)
-                if (read->at_end && read->ask.index <= INT64_MAX) return true;
-        return false;
-}
-
-static void start_live(struct log_stream *stream)
-{
-        struct reader *reader = stream->log->reader;
-
-        if (stream->read.live || !waits_at_end(stream)) return;
-        if (health_away(stream->log->health)) wants_fetch(stream);
-        else if (!(stream->read.live = fetch_start(reader->live, stream, stream->read.end))) wants_pause(stream);
-}
-
-/* Sees to it that what the reads wait for is being fetched. */
-static void plan(struct log_stream *stream)
-{
-        struct read_stream *s = &stream->read;
-
-        if (stream->log->reader->given_up || s->wants == WANTS_PAUSE) return;
-        wants_nothing(stream);
-        if (TAILQ_EMPTY(&s->reads)) {
-                keep_idle(stream);
-                return;
-        }
-        not_idle(stream);
-        if (s->history && s->history->state != FETCH_ENDING && first_wanting(stream) && !is_on_its_way(stream)) fetch_stop(s->history);
-        start_history(stream);
-        start_live(stream);
-}
-
-static void serve(struct log_stream *stream)
+void reader_serve(struct log_stream *stream)
 {
         uint64_t pass = ++stream->log->reader->passes;
         struct read *read;
@@ -298,134 +128,185 @@ again:
         TAILQ_FOREACH(read, &stream->read.reads, entry) {
                 if (read->pass == pass) continue;
                 read->pass = pass;
-                if (answer(read)) goto again; /* whoever was told may have cancelled others */
+                if (answer_from_tail(read) || answer_from_run(read)) goto again; /* whoever was told may have cancelled others */
+                if (!is_over(read)) continue;
+                finish(read, 0);
+                goto again;
         }
-        plan(stream);
-        stream->refs--;
-}
-
-/* --- what fetches bring --- */
-
-static void grown(struct fetch *fetch)
-{
-        struct log_stream *stream = fetch->stream;
-
-        stream->refs++;
-        serve(stream);
-        if (fetch->at_end) note_end(stream, fetch->run.from, fetch->run.upto);
-        plan(stream);
+        follow_plan(stream);
         stream->refs--;
         topics_release(stream);
 }
 
-/* The run of a history fetch stays for the next reads. */
-static void keep_run(struct log_stream *stream, struct fetch *fetch)
+static void time_over(void *arg)
 {
-        struct run *run = malloc(sizeof *run);
+        struct read *read = arg;
+        struct log_stream *stream = read->stream;
+        struct kafka_log *log = stream->log;
+        uint64_t waited = context_now_ms(log->ctx) - read->asked_ms;
 
-        if (!run) return;
-        forget_run(stream);
-        *run = fetch->run;
-        run_init(&fetch->run, 0);
-        stream->read.run = run;
+        /* What lies behind is still looked for: give it the time that this takes. */
+        if (reader_need(read) != READ_WAITS && waited < READ_LOOK_MS && !health_away(log->health) &&
+            context_timer_set(log->ctx, &read->deadline, READ_LOOK_MS - waited) == OK)
+                return;
+        stream->refs++;
+        finish(read, 0);
+        follow_plan(stream);
+        stream->refs--;
+        topics_release(stream);
 }
 
-/* What was asked for is not in the log: readers before its start begin there, those behind its end wait. */
-static void clamp(struct log_stream *stream, uint64_t low, uint64_t high)
+/* The first look is in the next turn, since no answer may come from within the call. */
+static void begin(void *arg)
 {
+        struct read *read = arg;
+        struct log_stream *stream = read->stream;
+
+        read->deadline.fire = time_over;
+        if (context_timer_set(stream->log->ctx, &read->deadline, read->ask.hold_ms) == OK) reader_serve(stream);
+        else time_over(read);
+}
+
+void reader_read(struct reader *reader, struct log_stream *stream, const struct log_read *ask, uint64_t token)
+{
+        struct cluster *cluster = reader->log->cluster;
         struct read *read;
 
-        TAILQ_FOREACH(read, &stream->read.reads, entry) {
-                if (read->ask.index < low) read->ask.index = low;
-                if (read->ask.index < high) read->at_end = false;
+        if (!cluster->ops->may_ask(cluster, stream->topic->name, stream->partition) || ask->max_records == 0) {
+                kafka_answer_later(reader->log, LOG_READ, token, OK, NULL);
+                return;
         }
-        note_end(stream, high, high);
-}
-
-static void plan_wanting(struct reader *reader)
-{
-        struct log_stream *stream;
-
-        while (fetcher_count(reader->history) < HISTORY_MAX && !health_away(reader->log->health) &&
-               (stream = TAILQ_FIRST(&reader->wanting)))
-                plan(stream);
-}
-
-static void pause_over(void *arg)
-{
-        struct reader *reader = arg;
-        struct log_stream *stream;
-
-        while ((stream = TAILQ_FIRST(&reader->pausing))) {
-                wants_nothing(stream);
-                wants_fetch(stream);
+        if (!(read = calloc(1, sizeof *read))) {
+                kafka_answer_later(reader->log, LOG_READ, token, ERR_FAILED, "the node is out of memory");
+                return;
         }
-        plan_wanting(reader);
+        read->stream = stream;
+        read->ask = *ask;
+        read->asked_ms = context_now_ms(reader->log->ctx);
+        timer_init(&read->deadline, begin, read);
+        TAILQ_INSERT_TAIL(&stream->read.reads, read, entry);
+        kafka_wait_add(reader->log, &read->waiting, LOG_READ, token);
+        if (context_timer_set(reader->log->ctx, &read->deadline, 0) != OK) log_error("kafka", "out of memory: a read waits for ever");
 }
 
-static void take_outcome(struct log_stream *stream, const struct fetch *fetch)
+void reader_cancel(struct waiting *waiting)
 {
-        switch (fetch->outcome) {
-        case FETCH_RANGE: clamp(stream, fetch->low, fetch->high); break;
-        case FETCH_DENIED:
-                health_warn(stream->log->health, "READ", "not allowed to read topic %s", stream->topic->name);
-                finish_all(stream);
+        struct read *read = (struct read *)(void *)waiting;
+        struct log_stream *stream = read->stream;
+
+        context_timer_stop(stream->log->ctx, &read->deadline);
+        TAILQ_REMOVE(&stream->read.reads, read, entry);
+        free(read);
+        stream->refs++;
+        follow_plan(stream);
+        stream->refs--;
+        topics_release(stream);
+}
+
+/* --- what is known of a stream --- */
+
+void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
+{
+        struct read_stream *s = &stream->read;
+
+        if (!s->end_known || end >= s->end) s->end_ms = at_ms;
+        if (!s->end_known || end > s->end) s->end = end;
+        s->end_known = true;
+}
+
+void reader_remade(struct log_stream *stream, uint64_t end)
+{
+        struct read_stream *s = &stream->read;
+        struct kafka_log *log = stream->log;
+
+        log_warning("kafka", "stream %s: it ends at %llu and not at %llu: made anew by somebody", stream->topic->name, (unsigned long long)end,
+                    (unsigned long long)s->end);
+        context_count(log->ctx, STAT_TOPIC_REMADE);
+        tail_reset(log->reader->tail, &s->tail);
+        follow_drop(stream);
+        s->end_known = false;
+        reader_note_end(stream, end, context_now_ms(log->ctx));
+}
+
+void reader_absent(struct log_stream *stream)
+{
+        tail_reset(stream->log->reader->tail, &stream->read.tail);
+        follow_drop(stream);
+        stream->read.end_known = false;
+        reader_finish_all(stream);
+}
+
+static void wait_for_flush(struct log_stream *stream)
+{
+        if (stream->read.acked || TAILQ_EMPTY(&stream->read.reads)) return;
+        TAILQ_INSERT_TAIL(&stream->log->reader->acked, stream, read.by_acked);
+        stream->read.acked = true;
+}
+
+void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record *take_record)
+{
+        struct read_stream *s = &stream->read;
+        uint64_t before = s->end;
+        bool known = s->end_known;
+
+        switch (tail_acked(stream->log->reader->tail, &s->tail, index, take_record)) {
+        case TAIL_REMADE:
+                log_warning("kafka", "stream %s: a record stands at %llu again: made anew by somebody", stream->topic->name,
+                            (unsigned long long)index);
+                context_count(stream->log->ctx, STAT_TOPIC_REMADE);
+                follow_drop(stream);
+                s->end_known = false;
                 break;
-        case FETCH_ABSENT: finish_all(stream); break;
-        case FETCH_FAILED: wants_pause(stream); break;
-        default: break;
+        case TAIL_RESTARTED: known = true; break;
+        default: known = false; break;
+        }
+        reader_note_end(stream, index + 1, context_now_ms(stream->log->ctx));
+        if (known && before <= index) follow_foreign(stream, before < index ? before : index);
+        wait_for_flush(stream);
+}
+
+void reader_flush(struct reader *reader)
+{
+        struct log_stream *stream;
+
+        while ((stream = TAILQ_FIRST(&reader->acked))) {
+                TAILQ_REMOVE(&reader->acked, stream, read.by_acked);
+                stream->read.acked = false;
+                reader_serve(stream);
         }
 }
 
-static void history_ended(struct fetch *fetch)
+void reader_topic_created(struct kafka_topic *topic)
 {
-        struct log_stream *stream = fetch->stream;
-        struct reader *reader = stream->log->reader;
+        struct log_stream *stream;
 
-        stream->read.history = NULL;
-        if (reader->given_up) return;
-        stream->refs++;
-        keep_run(stream, fetch);
-        take_outcome(stream, fetch);
-        serve(stream);
-        stream->refs--;
-        topics_release(stream);
-        plan_wanting(reader);
+        if (!topic->made) return;
+        LIST_FOREACH(stream, &topic->streams, entry) {
+                tail_reset(topic->log->reader->tail, &stream->read.tail);
+                follow_drop(stream);
+                stream->read.end_known = false;
+                reader_note_end(stream, 0, context_now_ms(topic->log->ctx));
+                wait_for_flush(stream);
+        }
+        reader_flush(topic->log->reader);
 }
 
-static void live_ended(struct fetch *fetch)
-{
-        struct log_stream *stream = fetch->stream;
-        struct read *read;
-
-        stream->read.live = NULL;
-        if (stream->log->reader->given_up) return;
-        /* Whatever ended it, a fetch of the past finds out where the log's end is now. */
-        TAILQ_FOREACH(read, &stream->read.reads, entry) read->at_end = false;
-        stream->refs++;
-        if (fetch->outcome == FETCH_FAILED) wants_pause(stream);
-        serve(stream);
-        stream->refs--;
-        topics_release(stream);
-}
-
-/* --- asking --- */
+/* --- begin and end --- */
 
 enum err reader_new(struct kafka_log *log, struct reader **out, struct reason *why)
 {
-        static const struct fetch_events history_events = {grown, history_ended}, live_events = {grown, live_ended};
         struct reader *reader = calloc(1, sizeof *reader);
         enum err err;
 
         if (!reader) return fail(why, ERR_NO_MEMORY, "out of memory");
         reader->log = log;
-        TAILQ_INIT(&reader->idle);
-        TAILQ_INIT(&reader->wanting);
-        TAILQ_INIT(&reader->pausing);
-        timer_init(&reader->idle_timer, idle_over, reader);
-        timer_init(&reader->retry_timer, pause_over, reader);
-        if ((err = fetcher_new(log, KAFKA_HISTORY, HISTORY_RUN, &history_events, &reader->history, why)) ||
-            (err = fetcher_new(log, KAFKA_LIVE, LIVE_RUN, &live_events, &reader->live, why))) {
+        follow_init(reader);
+        reader->tail = tail_new(log->limits.tail_bytes);
+        reader->ends = ends_new(reader);
+        if (!reader->tail || !reader->ends) err = fail(why, ERR_NO_MEMORY, "out of memory");
+        else if (!(err = fetcher_new(log, KAFKA_HISTORY, HISTORY_RUN, &follow_history_events, &reader->history, why)))
+                err = fetcher_new(log, KAFKA_LIVE, LIVE_RUN, &follow_live_events, &reader->live, why);
+        if (err) {
                 reader_close(reader);
                 reader_free(reader);
                 return err;
@@ -445,95 +326,39 @@ void reader_close(struct reader *reader)
 void reader_free(struct reader *reader)
 {
         if (!reader) return;
-        context_timer_stop(reader->log->ctx, &reader->idle_timer);
-        context_timer_stop(reader->log->ctx, &reader->retry_timer);
+        follow_stop(reader);
+        ends_free(reader->ends);
+        tail_free(reader->tail);
         free(reader);
 }
 
 void read_stream_init(struct log_stream *stream)
 {
         TAILQ_INIT(&stream->read.reads);
+        tail_stream_init(&stream->read.tail);
+        if (stream->topic->made) reader_note_end(stream, 0, context_now_ms(stream->log->ctx));
 }
 
 void read_stream_clear(struct log_stream *stream)
 {
-        not_idle(stream);
-        wants_nothing(stream);
-        forget_run(stream);
+        struct reader *reader = stream->log->reader;
+
+        if (stream->read.acked) TAILQ_REMOVE(&reader->acked, stream, read.by_acked);
+        stream->read.acked = false;
+        follow_leave(stream);
+        ends_leave(reader->ends, stream);
+        tail_stream_clear(reader->tail, &stream->read.tail);
 }
 
 bool read_stream_idle(const struct log_stream *stream)
 {
-        return TAILQ_EMPTY(&stream->read.reads) && !stream->read.history && !stream->read.live;
-}
-
-/* The first look is in the next turn, since no answer may come from within the call. */
-static void begin(void *arg)
-{
-        struct read *read = arg;
-        struct log_stream *stream = read->stream;
-
-        read->deadline.fire = time_over;
-        if (context_timer_set(stream->log->ctx, &read->deadline, read->ask.hold_ms) != OK) {
-                time_over(read);
-                return;
-        }
-        serve(stream);
-        topics_release(stream);
-}
-
-void reader_read(struct reader *reader, struct log_stream *stream, const struct log_read *ask, uint64_t token)
-{
-        struct cluster *cluster = reader->log->cluster;
-        struct read *read;
-
-        if (!cluster->ops->may_ask(cluster, stream->topic->name, stream->partition) || ask->max_records == 0) {
-                kafka_answer_later(reader->log, LOG_READ, token, OK, NULL);
-                return;
-        }
-        if (!(read = calloc(1, sizeof *read))) {
-                kafka_answer_later(reader->log, LOG_READ, token, ERR_FAILED, "the node is out of memory");
-                return;
-        }
-        read->stream = stream;
-        read->ask = *ask;
-        read->asked_ms = context_now_ms(reader->log->ctx);
-        read->at_end = ask->index > INT64_MAX; /* no log of Kafka's goes so far */
-        timer_init(&read->deadline, begin, read);
-        TAILQ_INSERT_TAIL(&stream->read.reads, read, entry);
-        kafka_wait_add(reader->log, &read->waiting, LOG_READ, token);
-        if (context_timer_set(reader->log->ctx, &read->deadline, 0) != OK) log_error("kafka", "out of memory: a read waits for ever");
-}
-
-void reader_cancel(struct waiting *waiting)
-{
-        struct read *read = (struct read *)(void *)waiting;
-        struct log_stream *stream = read->stream;
-
-        context_timer_stop(stream->log->ctx, &read->deadline);
-        TAILQ_REMOVE(&stream->read.reads, read, entry);
-        free(read);
-        stream->refs++;
-        plan(stream);
-        stream->refs--;
-        topics_release(stream);
-}
-
-void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record *take_record)
-{
-        (void)stream;
-        (void)index;
-        tail_record_free(take_record);
-}
-
-void reader_topic_created(struct kafka_topic *topic)
-{
-        (void)topic;
+        return TAILQ_EMPTY(&stream->read.reads) && !stream->read.history && !stream->read.live && !stream->read.asking;
 }
 
 void reader_retry(struct reader *reader)
 {
-        plan_wanting(reader);
+        follow_retry(reader);
+        ends_retry(reader->ends);
 }
 
 static void give_up(struct log_stream *stream)
@@ -552,7 +377,7 @@ static void give_up(struct log_stream *stream)
 void reader_give_up(struct reader *reader)
 {
         reader->given_up = true;
-        context_timer_stop(reader->log->ctx, &reader->idle_timer);
-        context_timer_stop(reader->log->ctx, &reader->retry_timer);
+        follow_stop(reader);
+        ends_stop(reader->ends);
         topics_each(reader->log->topics, give_up);
 }

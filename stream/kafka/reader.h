@@ -1,4 +1,6 @@
-/* Reads: answered from what fetches brought, held at the end of the log, and completed empty when their time is over. */
+/* Reads. What this node appended itself it knows from the acknowledgement: a read at the end of a stream is answered from the tail at
+ * once, and an idle stream costs nothing but a place in the sweep of ends, which finds what others wrote. Only what lies behind the
+ * tail, and streams that others are writing, are fetched. */
 #ifndef STROP_STREAM_KAFKA_READER_H
 #define STROP_STREAM_KAFKA_READER_H
 
@@ -11,13 +13,19 @@ struct read;
 /* A stream's part; in struct log_stream. */
 struct read_stream {
         TAILQ_HEAD(read_list, read) reads;
+        struct tail_stream tail;
         struct fetch *history, *live; /* under way, or NULL */
         struct run *run;              /* what the last history fetch brought; NULL: nothing, or forgotten */
-        TAILQ_ENTRY(log_stream) by_idle, by_want;
+        uint64_t end;                 /* index behind the last record that is known of; says something while end_known */
+        uint64_t end_ms;              /* when Kafka confirmed it */
+        uint64_t foreign_ms;          /* when a record of somebody else's was seen last */
         uint64_t idle_since_ms;
-        uint64_t end;                 /* where the log ended when Kafka was asked last */
-        bool idle;                    /* in the list of streams that keep something though nobody reads */
-        enum { WANTS_NOTHING, WANTS_FETCH, WANTS_PAUSE } wants; /* in a list of streams to plan again: as soon as may be, or after a pause */
+        TAILQ_ENTRY(log_stream) by_idle, by_want, by_end, by_acked, by_live;
+        enum { ENDS_NOTHING, ENDS_SWEPT, ENDS_URGENT, ENDS_PAUSE } ends; /* its list in the sweep of ends */
+        enum { WANTS_NOTHING, WANTS_FETCH, WANTS_PAUSE } wants;          /* its list of streams to be planned again */
+        bool end_known;
+        bool asking;                  /* a look-up of its end is out */
+        bool idle, acked, alive;      /* in the list of that name */
 };
 
 /* Opens the consumers. ERR_USAGE, ERR_NO_MEMORY, ERR_SYSTEM. */
@@ -35,8 +43,10 @@ bool read_stream_idle(const struct log_stream *stream);
 void reader_read(struct reader *reader, struct log_stream *stream, const struct log_read *ask, uint64_t token);
 void reader_cancel(struct waiting *waiting);
 
-/* This node's append stands at `index`; the record is taken. */
+/* This node's append stands at `index`; the record is taken. Reads are answered when all that was acknowledged at once has been told:
+ * reader_flush. */
 void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record *take_record);
+void reader_flush(struct reader *reader);
 /* The topic is there; made by this node just now when topic->made. */
 void reader_topic_created(struct kafka_topic *topic);
 /* Kafka can be reached again. */

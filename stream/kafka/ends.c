@@ -1,0 +1,261 @@
+/* Where logs end, asked by the helper for many streams at once. Streams whose end a reader needs to know are asked about soon; those
+ * that have a reader at their end are swept again and again, so that what others write is found; the period grows with their
+ * number. */
+#include "stream/kafka/reader_parts.h"
+#include "transport/base/logger.h"
+
+#include <stdlib.h>
+
+enum {
+        ANSWER_MS = 2000,
+        AGAIN_MS = 100,       /* Kafka could not say: a topic was made just now, or its leader moves */
+        STREAMS_A_MS = 10,    /* swept streams for each millisecond of the period: about 2 % of a processor */
+};
+
+struct ends_entry {
+        struct log_stream *stream;
+        uint64_t generation, end, next; /* as they were when it was asked; next: behind the last acknowledged append, 0: none known */
+        bool end_known, flying;
+};
+
+struct ends {
+        struct reader *reader;
+        struct stream_list swept, urgent, pausing;
+        size_t swept_count, left;       /* left: to be asked about in this sweep */
+        struct timer round, again;
+        bool out;                       /* the job is the helper's */
+        struct helper_job job;
+        uint64_t asked_ms;
+        rd_kafka_t *rk;
+        rd_kafka_topic_partition_list_t *list; /* entries' topics and partitions, in their order */
+        rd_kafka_resp_err_t err;
+        size_t count, cap;
+        struct ends_entry entries[];
+};
+
+static void ask_next(struct ends *ends);
+
+/* --- the question --- */
+
+static void ask_run(struct helper_job *job)
+{
+        struct ends *ends = HELPER_JOB_OWNER(job, struct ends, job);
+
+        ends->err = rd_kafka_offsets_for_times(ends->rk, ends->list, ANSWER_MS);
+}
+
+static void add(struct ends *ends, struct log_stream *stream)
+{
+        struct read_stream *s = &stream->read;
+        rd_kafka_topic_partition_t *partition;
+
+        ends->entries[ends->count++] = (struct ends_entry){
+                .stream = stream, .generation = s->tail.generation, .end = s->end, .end_known = s->end_known,
+                .next = s->tail.known ? s->tail.next : 0, .flying = stream->append.flying > 0,
+        };
+        s->asking = true;
+        partition = rd_kafka_topic_partition_list_add(ends->list, stream->topic->name, (int32_t)stream->partition);
+        partition->offset = RD_KAFKA_OFFSET_END;
+}
+
+static void collect(struct ends *ends)
+{
+        struct log_stream *stream;
+
+        while (ends->count < ends->cap && (stream = TAILQ_FIRST(&ends->urgent))) {
+                ends_leave(ends, stream);
+                add(ends, stream);
+        }
+        while (ends->count < ends->cap && ends->left > 0 && (stream = TAILQ_FIRST(&ends->swept))) {
+                ends->left--;
+                TAILQ_REMOVE(&ends->swept, stream, read.by_end);
+                TAILQ_INSERT_TAIL(&ends->swept, stream, read.by_end);
+                if (!stream->read.asking) add(ends, stream);
+        }
+}
+
+/* --- the answer --- */
+
+static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t end)
+{
+        struct log_stream *stream = entry->stream;
+        struct read_stream *s = &stream->read;
+        bool flying = entry->flying || stream->append.flying > 0;
+
+        if (entry->generation != s->tail.generation) return;
+        if (end < entry->next || (entry->end_known && end < entry->end)) {
+                reader_remade(stream, end);
+        } else if (entry->end_known && end > s->end) {
+                /* With appends of our own under way nobody can tell whose it is: the next sweep does. */
+                if (flying) return;
+                follow_foreign(stream, s->end);
+                reader_note_end(stream, end, ends->asked_ms);
+        } else {
+                reader_note_end(stream, end, ends->asked_ms);
+        }
+}
+
+/* Kafka could not say. */
+static void pause_urgent(struct ends *ends, struct log_stream *stream)
+{
+        if (stream->read.ends != ENDS_NOTHING || TAILQ_EMPTY(&stream->read.reads)) return;
+        stream->read.ends = ENDS_PAUSE;
+        TAILQ_INSERT_TAIL(&ends->pausing, stream, read.by_end);
+        reader_set_timer(ends->reader, &ends->again, AGAIN_MS);
+}
+
+static void take_answer(struct ends *ends, const struct ends_entry *entry, const rd_kafka_topic_partition_t *answer)
+{
+        struct log_stream *stream = entry->stream;
+        rd_kafka_resp_err_t err = ends->err ? ends->err : answer->err;
+
+        if (!err && answer->offset < 0) err = RD_KAFKA_RESP_ERR__RETRY;
+        switch (kafka_verdict(err)) {
+        case KAFKA_FINE: take_end(ends, entry, (uint64_t)answer->offset); break;
+        case KAFKA_ABSENT: reader_absent(stream); break;
+        case KAFKA_DENIED:
+                health_warn(stream->log->health, "READ", "not allowed to read topic %s", stream->topic->name);
+                reader_finish_all(stream);
+                break;
+        default: pause_urgent(ends, stream); break;
+        }
+        reader_serve(stream);
+}
+
+static void ask_done(struct helper_job *job)
+{
+        struct ends *ends = HELPER_JOB_OWNER(job, struct ends, job);
+
+        ends->out = false;
+        for (size_t i = 0; i < ends->count; i++) {
+                struct log_stream *stream = ends->entries[i].stream;
+
+                stream->refs++;
+                stream->read.asking = false;
+                if (!ends->reader->given_up) take_answer(ends, &ends->entries[i], &ends->list->elems[i]);
+                stream->refs--;
+                topics_release(stream);
+        }
+        ends->count = 0;
+        rd_kafka_topic_partition_list_destroy(ends->list);
+        ends->list = NULL;
+        ask_next(ends);
+}
+
+/* --- when --- */
+
+static uint64_t period_ms(const struct ends *ends)
+{
+        uint64_t stretched = ends->swept_count / STREAMS_A_MS, usual = ends->reader->log->limits.sweep_ms;
+
+        return stretched > usual ? stretched : usual;
+}
+
+static void ask_next(struct ends *ends)
+{
+        struct kafka_log *log = ends->reader->log;
+
+        if (ends->out || ends->reader->given_up || health_away(log->health)) return;
+        if (TAILQ_EMPTY(&ends->urgent) && ends->left == 0) {
+                if (ends->swept_count) reader_set_timer(ends->reader, &ends->round, period_ms(ends));
+                return;
+        }
+        ends->list = rd_kafka_topic_partition_list_new((int)ends->cap);
+        collect(ends);
+        ends->rk = log->control.rk;
+        ends->asked_ms = context_now_ms(log->ctx);
+        ends->out = true;
+        ends->job = (struct helper_job){.run = ask_run, .done = ask_done};
+        helper_ask(log->helper, &ends->job);
+}
+
+static void begin_round(void *arg)
+{
+        struct ends *ends = arg;
+
+        if (ends->swept_count) context_count(ends->reader->log->ctx, STAT_SWEEPS);
+        ends->left = ends->swept_count;
+        ask_next(ends);
+}
+
+static void pause_over(void *arg)
+{
+        struct ends *ends = arg;
+        struct log_stream *stream;
+
+        while ((stream = TAILQ_FIRST(&ends->pausing))) {
+                ends_leave(ends, stream);
+                follow_plan(stream);
+        }
+}
+
+void ends_ask(struct ends *ends, struct log_stream *stream)
+{
+        if (stream->read.asking || stream->read.ends == ENDS_URGENT || stream->read.ends == ENDS_PAUSE) return;
+        ends_leave(ends, stream);
+        stream->read.ends = ENDS_URGENT;
+        TAILQ_INSERT_TAIL(&ends->urgent, stream, read.by_end);
+        ask_next(ends);
+}
+
+void ends_sweep(struct ends *ends, struct log_stream *stream)
+{
+        if (stream->read.ends == ENDS_SWEPT) return;
+        ends_leave(ends, stream);
+        stream->read.ends = ENDS_SWEPT;
+        TAILQ_INSERT_TAIL(&ends->swept, stream, read.by_end);
+        ends->swept_count++;
+        if (ends->left == 0) reader_set_timer(ends->reader, &ends->round, period_ms(ends));
+}
+
+void ends_leave(struct ends *ends, struct log_stream *stream)
+{
+        switch (stream->read.ends) {
+        case ENDS_NOTHING: return;
+        case ENDS_SWEPT:
+                TAILQ_REMOVE(&ends->swept, stream, read.by_end);
+                ends->swept_count--;
+                if (ends->left > ends->swept_count) ends->left = ends->swept_count;
+                break;
+        case ENDS_URGENT: TAILQ_REMOVE(&ends->urgent, stream, read.by_end); break;
+        case ENDS_PAUSE: TAILQ_REMOVE(&ends->pausing, stream, read.by_end); break;
+        }
+        stream->read.ends = ENDS_NOTHING;
+}
+
+void ends_retry(struct ends *ends)
+{
+        ask_next(ends);
+}
+
+/* --- begin and end --- */
+
+struct ends *ends_new(struct reader *reader)
+{
+        size_t cap = reader->log->limits.sweep_chunk;
+        struct ends *ends = calloc(1, sizeof *ends + cap * sizeof ends->entries[0]);
+
+        if (!ends) return NULL;
+        ends->reader = reader;
+        ends->cap = cap;
+        TAILQ_INIT(&ends->swept);
+        TAILQ_INIT(&ends->urgent);
+        TAILQ_INIT(&ends->pausing);
+        timer_init(&ends->round, begin_round, ends);
+        timer_init(&ends->again, pause_over, ends);
+        return ends;
+}
+
+void ends_stop(struct ends *ends)
+{
+        context_timer_stop(ends->reader->log->ctx, &ends->round);
+        context_timer_stop(ends->reader->log->ctx, &ends->again);
+}
+
+void ends_free(struct ends *ends)
+{
+        if (!ends) return;
+        ends_stop(ends);
+        if (ends->list) rd_kafka_topic_partition_list_destroy(ends->list);
+        free(ends);
+}

@@ -1,0 +1,363 @@
+/* What is fetched for the readers of a stream: the past, in one bounded fetch after the other; and what comes, while others write the
+ * stream. What a fetch of an older generation of the stream brings is dropped. */
+#include "stream/kafka/reader_parts.h"
+
+#include <stdlib.h>
+
+enum {
+        HISTORY_MAX = 64,   /* fetches of the past at once; further ones wait */
+        LIVE_MAX = 500,     /* fetches at the end at once: each costs all of them; other streams are found by the sweep each time */
+        IDLE_MS = 2000,     /* what a stream keeps for its readers, and its live fetch, end so long after the last read */
+        FOREIGN_MS = 10000, /* a live fetch ends when nobody else has written for so long */
+        LOOK_AROUND_MS = 1000,
+        RETRY_MS = 200,
+};
+
+/* --- lists --- */
+
+static void wants_nothing(struct log_stream *stream)
+{
+        struct reader *reader = stream->log->reader;
+
+        if (stream->read.wants == WANTS_FETCH) TAILQ_REMOVE(&reader->wanting, stream, read.by_want);
+        if (stream->read.wants == WANTS_PAUSE) TAILQ_REMOVE(&reader->pausing, stream, read.by_want);
+        stream->read.wants = WANTS_NOTHING;
+}
+
+/* To be planned as soon as a fetch may be started. */
+static void wants_fetch(struct log_stream *stream)
+{
+        wants_nothing(stream);
+        TAILQ_INSERT_TAIL(&stream->log->reader->wanting, stream, read.by_want);
+        stream->read.wants = WANTS_FETCH;
+}
+
+/* ... and not before a while. */
+static void wants_pause(struct log_stream *stream)
+{
+        struct reader *reader = stream->log->reader;
+
+        wants_nothing(stream);
+        TAILQ_INSERT_TAIL(&reader->pausing, stream, read.by_want);
+        stream->read.wants = WANTS_PAUSE;
+        reader_set_timer(reader, &reader->retry_timer, RETRY_MS);
+}
+
+static void not_idle(struct log_stream *stream)
+{
+        if (stream->read.idle) TAILQ_REMOVE(&stream->log->reader->idle, stream, read.by_idle);
+        stream->read.idle = false;
+}
+
+static void keep_idle(struct log_stream *stream)
+{
+        struct reader *reader = stream->log->reader;
+        struct read_stream *s = &stream->read;
+
+        if (s->idle || (!s->live && !s->run)) return;
+        s->idle_since_ms = context_now_ms(stream->log->ctx);
+        TAILQ_INSERT_TAIL(&reader->idle, stream, read.by_idle);
+        s->idle = true;
+        reader_set_timer(reader, &reader->idle_timer, IDLE_MS);
+}
+
+static void not_alive(struct log_stream *stream)
+{
+        if (stream->read.alive) TAILQ_REMOVE(&stream->log->reader->alive, stream, read.by_live);
+        stream->read.alive = false;
+}
+
+/* --- runs --- */
+
+static void forget_run(struct log_stream *stream)
+{
+        if (!stream->read.run) return;
+        run_clear(stream->read.run);
+        free(stream->read.run);
+        stream->read.run = NULL;
+}
+
+/* The run stays for the next reads. */
+static void keep_run(struct log_stream *stream, struct fetch *fetch)
+{
+        struct run *run = malloc(sizeof *run);
+
+        if (!run) return;
+        forget_run(stream);
+        *run = fetch->run;
+        run_init(&fetch->run, 0);
+        stream->read.run = run;
+}
+
+void follow_drop(struct log_stream *stream)
+{
+        forget_run(stream);
+        if (stream->read.history) fetch_stop(stream->read.history);
+        if (stream->read.live) fetch_stop(stream->read.live);
+}
+
+void follow_leave(struct log_stream *stream)
+{
+        not_idle(stream);
+        not_alive(stream);
+        wants_nothing(stream);
+        forget_run(stream);
+}
+
+static void idle_over(void *arg)
+{
+        struct reader *reader = arg;
+        uint64_t now = context_now_ms(reader->log->ctx);
+        struct log_stream *stream;
+
+        while ((stream = TAILQ_FIRST(&reader->idle))) {
+                if (now - stream->read.idle_since_ms < IDLE_MS) {
+                        reader_set_timer(reader, &reader->idle_timer, IDLE_MS - (now - stream->read.idle_since_ms));
+                        return;
+                }
+                not_idle(stream);
+                forget_run(stream);
+                if (stream->read.live) fetch_stop(stream->read.live);
+        }
+}
+
+/* --- what to fetch --- */
+
+static struct read *first_that_wants(const struct log_stream *stream, bool *comes)
+{
+        struct read *read, *first = NULL;
+
+        *comes = false;
+        TAILQ_FOREACH(read, &stream->read.reads, entry) {
+                enum read_need need = reader_need(read);
+
+                if (need == READ_WANTS && !first) first = read;
+                if (need == READ_COMES) *comes = true;
+        }
+        return first;
+}
+
+static void plan_history(struct log_stream *stream)
+{
+        struct reader *reader = stream->log->reader;
+        struct fetch *history = stream->read.history;
+        bool comes;
+        struct read *read = first_that_wants(stream, &comes);
+
+        if (!read) return;
+        if (history) {
+                if (!comes) fetch_stop(history); /* it is for nobody any more; the next one begins when it has ended */
+                return;
+        }
+        if (fetcher_count(reader->history) >= HISTORY_MAX || health_away(stream->log->health)) {
+                wants_fetch(stream);
+                return;
+        }
+        context_count(stream->log->ctx, STAT_TAIL_MISSES);
+        if ((history = fetch_start(reader->history, stream, read->ask.index))) history->generation = stream->read.tail.generation;
+        else wants_pause(stream);
+        stream->read.history = history;
+}
+
+static void start_live(struct log_stream *stream, uint64_t from)
+{
+        struct reader *reader = stream->log->reader;
+        struct read_stream *s = &stream->read;
+
+        if (s->live || health_away(stream->log->health) || fetcher_count(reader->live) >= LIVE_MAX || reader->given_up) return;
+        if (!(s->live = fetch_start(reader->live, stream, from))) return;
+        s->live->generation = s->tail.generation;
+        TAILQ_INSERT_TAIL(&reader->alive, stream, read.by_live);
+        s->alive = true;
+        reader_set_timer(reader, &reader->alive_timer, LOOK_AROUND_MS);
+}
+
+void follow_foreign(struct log_stream *stream, uint64_t from)
+{
+        stream->read.tail.foreign = true;
+        stream->read.foreign_ms = context_now_ms(stream->log->ctx);
+        if (!TAILQ_EMPTY(&stream->read.reads)) start_live(stream, from);
+}
+
+/* Whether any read waits at the end, or needs to know where that is. */
+static void plan_ends(struct log_stream *stream)
+{
+        struct ends *ends = stream->log->reader->ends;
+        bool asks = false, waits = false;
+        const struct read *read;
+
+        TAILQ_FOREACH(read, &stream->read.reads, entry) {
+                enum read_need need = reader_need(read);
+
+                asks |= need == READ_ASKS;
+                waits |= need == READ_WAITS && read->ask.index <= INT64_MAX;
+        }
+        if (waits && stream->read.tail.foreign && !stream->read.live && stream->read.end_known) start_live(stream, stream->read.end);
+        if (asks) ends_ask(ends, stream);
+        else if (waits && !stream->read.live) ends_sweep(ends, stream);
+        else ends_leave(ends, stream);
+}
+
+void follow_plan(struct log_stream *stream)
+{
+        struct reader *reader = stream->log->reader;
+
+        if (reader->given_up || stream->read.wants == WANTS_PAUSE) return;
+        wants_nothing(stream);
+        if (TAILQ_EMPTY(&stream->read.reads)) {
+                keep_idle(stream);
+                ends_leave(reader->ends, stream);
+                return;
+        }
+        not_idle(stream);
+        plan_ends(stream);
+        plan_history(stream);
+}
+
+static void plan_wanting(struct reader *reader)
+{
+        struct log_stream *stream;
+
+        while (fetcher_count(reader->history) < HISTORY_MAX && !health_away(reader->log->health) &&
+               (stream = TAILQ_FIRST(&reader->wanting)))
+                follow_plan(stream);
+}
+
+static void pause_over(void *arg)
+{
+        struct reader *reader = arg;
+        struct log_stream *stream;
+
+        while ((stream = TAILQ_FIRST(&reader->pausing))) wants_fetch(stream);
+        plan_wanting(reader);
+}
+
+void follow_retry(struct reader *reader)
+{
+        plan_wanting(reader);
+}
+
+/* --- what fetches bring --- */
+
+static bool is_of_now(const struct fetch *fetch)
+{
+        return fetch->generation == fetch->stream->read.tail.generation && !fetch->stream->log->reader->given_up;
+}
+
+/* Somebody else's records: this node has none out, and knows none of its own there. */
+static void look_for_foreign(struct log_stream *stream, uint64_t upto)
+{
+        struct read_stream *s = &stream->read;
+
+        if (s->end_known && upto > s->end && stream->append.flying == 0) {
+                s->tail.foreign = true;
+                s->foreign_ms = context_now_ms(stream->log->ctx);
+        }
+}
+
+static void grown(struct fetch *fetch)
+{
+        struct log_stream *stream = fetch->stream;
+
+        if (!is_of_now(fetch)) {
+                fetch_stop(fetch);
+                return;
+        }
+        if (fetch->at_end || fetch->run.count) {
+                look_for_foreign(stream, fetch->run.upto);
+                if (fetch->at_end || fetch->run.upto > stream->read.end) reader_note_end(stream, fetch->run.upto, context_now_ms(stream->log->ctx));
+        }
+        reader_serve(stream);
+}
+
+/* What was asked for is not in the log: readers before its start begin there; where it ends is asked again. */
+static void clamp(struct log_stream *stream, uint64_t low)
+{
+        struct read *read;
+
+        TAILQ_FOREACH(read, &stream->read.reads, entry)
+                if (read->ask.index < low) read->ask.index = low;
+        stream->read.end_known = false;
+}
+
+static void take_outcome(struct log_stream *stream, const struct fetch *fetch)
+{
+        switch (fetch->outcome) {
+        case FETCH_RANGE: clamp(stream, fetch->low); break;
+        case FETCH_ABSENT: reader_absent(stream); break;
+        case FETCH_FAILED: wants_pause(stream); break;
+        case FETCH_DENIED:
+                health_warn(stream->log->health, "READ", "not allowed to read topic %s", stream->topic->name);
+                reader_finish_all(stream);
+                break;
+        default: break;
+        }
+}
+
+static void ended(struct fetch *fetch)
+{
+        struct log_stream *stream = fetch->stream;
+        struct reader *reader = stream->log->reader;
+
+        if (reader->given_up) return;
+        stream->refs++;
+        if (is_of_now(fetch)) {
+                if (fetch->run.count) keep_run(stream, fetch);
+                take_outcome(stream, fetch);
+        }
+        reader_serve(stream);
+        stream->refs--;
+        topics_release(stream);
+        plan_wanting(reader);
+}
+
+static void history_ended(struct fetch *fetch)
+{
+        fetch->stream->read.history = NULL;
+        ended(fetch);
+}
+
+static void live_ended(struct fetch *fetch)
+{
+        fetch->stream->read.live = NULL;
+        not_alive(fetch->stream);
+        ended(fetch);
+}
+
+const struct fetch_events follow_history_events = {grown, history_ended}, follow_live_events = {grown, live_ended};
+
+/* Ends live fetches of streams that nobody else writes any more. */
+static void look_around(void *arg)
+{
+        struct reader *reader = arg;
+        uint64_t now = context_now_ms(reader->log->ctx);
+        struct log_stream *stream;
+
+        TAILQ_FOREACH(stream, &reader->alive, read.by_live) {
+                if (now - stream->read.foreign_ms < FOREIGN_MS) continue;
+                stream->read.tail.foreign = false;
+                fetch_stop(stream->read.live);
+        }
+        if (!TAILQ_EMPTY(&reader->alive)) reader_set_timer(reader, &reader->alive_timer, LOOK_AROUND_MS);
+}
+
+/* --- begin and end --- */
+
+void follow_init(struct reader *reader)
+{
+        TAILQ_INIT(&reader->idle);
+        TAILQ_INIT(&reader->wanting);
+        TAILQ_INIT(&reader->pausing);
+        TAILQ_INIT(&reader->acked);
+        TAILQ_INIT(&reader->alive);
+        timer_init(&reader->idle_timer, idle_over, reader);
+        timer_init(&reader->retry_timer, pause_over, reader);
+        timer_init(&reader->alive_timer, look_around, reader);
+}
+
+void follow_stop(struct reader *reader)
+{
+        context_timer_stop(reader->log->ctx, &reader->idle_timer);
+        context_timer_stop(reader->log->ctx, &reader->retry_timer);
+        context_timer_stop(reader->log->ctx, &reader->alive_timer);
+}

@@ -1,0 +1,85 @@
+/* What the parts of the reader share: reads (reader.c), fetches (follow.c), and ends (ends.c). */
+#ifndef STROP_STREAM_KAFKA_READER_PARTS_H
+#define STROP_STREAM_KAFKA_READER_PARTS_H
+
+#include "stream/kafka/topics.h"
+
+enum {
+        READ_RECORDS_MAX = 4096, /* in one answer, whatever was asked for */
+        READ_LOOK_MS = 2000,     /* how long a read may look for what is there, beside the time that it may wait for what is not */
+};
+
+/* What a read that has no answer yet waits for. */
+enum read_need {
+        READ_WAITS,  /* it is at the end, or behind it */
+        READ_COMES,  /* a fetch is about to bring what it wants, or to say that it is at the end */
+        READ_ASKS,   /* the end is not known */
+        READ_WANTS,  /* a fetch of what lies behind */
+};
+
+struct read {
+        struct waiting waiting; /* first */
+        TAILQ_ENTRY(read) entry;
+        struct log_stream *stream;
+        struct log_read ask;    /* its index moves on over what is not for it */
+        struct timer deadline;
+        uint64_t asked_ms, pass;
+};
+
+struct ends;
+
+struct reader {
+        struct kafka_log *log;
+        struct tail *tail;
+        struct fetcher *history, *live;
+        struct ends *ends;
+        struct stream_list idle, wanting, pausing, acked, alive;
+        struct timer idle_timer, retry_timer, alive_timer;
+        uint64_t passes;
+        bool given_up;
+        struct log_record records[READ_RECORDS_MAX]; /* of the answer being given */
+};
+
+/* --- reader.c --- */
+
+/* Answers what can be answered, and sees to the rest. */
+void reader_serve(struct log_stream *stream);
+/* Completes all of the stream's reads empty. */
+void reader_finish_all(struct log_stream *stream);
+enum read_need reader_need(const struct read *read);
+void reader_set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms);
+/* The stream is shorter than it was: what is known of it is dropped. It ends at `end`. */
+void reader_remade(struct log_stream *stream, uint64_t end);
+/* The stream does not exist. */
+void reader_absent(struct log_stream *stream);
+/* Kafka says that the log ends there. */
+void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms);
+
+/* --- follow.c: what is fetched --- */
+
+extern const struct fetch_events follow_history_events, follow_live_events;
+void follow_init(struct reader *reader);
+void follow_stop(struct reader *reader);
+/* Sees to it that what the reads wait for comes. */
+void follow_plan(struct log_stream *stream);
+/* Somebody else has written behind `from`: fetches what comes, while there are readers. */
+void follow_foreign(struct log_stream *stream, uint64_t from);
+/* Drops what was fetched, and lets fetches that are out end. */
+void follow_drop(struct log_stream *stream);
+void follow_retry(struct reader *reader);
+/* Leaves all lists and forgets what was fetched; no fetch is out. */
+void follow_leave(struct log_stream *stream);
+
+/* --- ends.c: where logs end --- */
+
+/* NULL: out of memory. */
+struct ends *ends_new(struct reader *reader);
+void ends_free(struct ends *ends);
+void ends_stop(struct ends *ends);
+/* Its end is to be known soon; or to be looked up again and again. */
+void ends_ask(struct ends *ends, struct log_stream *stream);
+void ends_sweep(struct ends *ends, struct log_stream *stream);
+void ends_leave(struct ends *ends, struct log_stream *stream);
+void ends_retry(struct ends *ends);
+
+#endif
