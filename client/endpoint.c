@@ -244,7 +244,7 @@ static size_t room_outside(const struct endpoint *endpoint)
 {
         const size_t hop = 1 + 2 + ADDRESS_RANDOM_SIZE; /* a route of one */
 
-        return (endpoint->stream ? endpoint->stream_limits.push_max : (size_t)FRAME_MAX) - 1 - 2 * hop;
+        return (endpoint->stream ? endpoint->stream_limits.push_max : (size_t)FRAME_MAX) - 1 - 2 * hop - bare_uint_size(FRAME_MAX);
 }
 
 /* The encoding of a route of one local address. */

@@ -1,0 +1,157 @@
+"""What goes wrong is said in one clear line, within 10 s, with exit code 1; nothing else is harmed."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness.kafka import free_ports
+from harness.process import TOP, Process
+from harness.programs import SLOW, Program, one_line_error
+
+NOBODY = "I" + "0" * 64
+
+
+@pytest.fixture
+def start_program(keep):
+    return lambda *args: keep(Program(*args))
+
+
+def fails(process, *words, code=1):
+    assert process.wait(12 * SLOW) == code, process.tail()
+    line = one_line_error(process)
+    for word in words:
+        assert word in line, process.tail()
+    assert process.out == []
+
+
+def test_node_not_reachable(start_program, tmp_path):
+    (port,) = free_ports(1)
+    fails(start_program("alice", "--node", f"127.0.0.1:{port}", "--sender", "a", "--receiver", "b", "--identity", tmp_path / "alice"), str(port), "refused")
+    fails(start_program("bob", "--node", f"127.0.0.1:{port}", "--identity", tmp_path / "bob"), str(port), "refused")
+
+
+def test_wrong_stream_name(start_node, start_program, tmp_path):
+    node = start_node()
+    alice = start_program("alice", "--node", node.address, "--sender", "nobody_reads", "--receiver", "nobody_writes", "--identity", tmp_path / "alice",
+                          "--timeout", "5")
+    fails(alice, "is Bob running", "stream names")
+
+
+def test_forbidden_stream_name(start_node, start_program, tmp_path):
+    node = start_node()
+    fails(start_program("alice", "--node", node.address, "--sender", "__consumer_offsets", "--receiver", "b", "--identity", tmp_path / "alice"), "reserved")
+
+
+def test_wrong_peer_is_refused_before_anything_is_sent(start_node, start_bob, start_alice):
+    node = start_node()
+    bob = start_bob(node.address)
+    alice = start_alice("--node", node.address, "--sender", bob.alice_to_bob, "--receiver", bob.bob_to_alice, "--peer", NOBODY)
+    alice.say("a secret for somebody else")
+    fails(alice, bob.identifier)
+    assert bob.received() == [] and not any("is here" in line for line in bob.err)
+
+
+@pytest.mark.parametrize("text", ["strop:", "strop:AAAA", "strop:!!!!", "nonsense", "strop:lQGRr"])
+def test_bad_invitation(start_program, tmp_path, text):
+    fails(start_program("alice", text, "--identity", tmp_path / "alice"), "invitation")
+
+
+@pytest.mark.parametrize("program", ["alice", "bob"])
+def test_identity_file_that_others_can_read(start_program, tmp_path, program):
+    path = tmp_path / "identity"
+    path.write_bytes(b"x" * 100)
+    path.chmod(0o644)
+    args = ["--sender", "a", "--receiver", "b"]
+    fails(start_program(program, *args, "--identity", path), str(path), "chmod 600")
+
+
+@pytest.mark.parametrize("program", ["alice", "bob"])
+def test_identity_file_that_is_none(start_program, tmp_path, program):
+    path = tmp_path / "identity"
+    path.write_bytes(b"x" * 100)
+    path.chmod(0o600)
+    fails(start_program(program, "--sender", "a", "--receiver", "b", "--identity", path), str(path))
+
+
+def test_a_line_that_is_no_text(start_node, start_bob, start_alice):
+    node = start_node()
+    bob = start_bob(node.address)
+    alice = start_alice(bob.invitation)
+    alice.write(b"\xff\xfe\n")
+    fails(alice, "line 1", "UTF-8")
+
+
+@pytest.mark.sanitized
+def test_the_largest_line_and_one_byte_more(start_node, start_bob, start_alice):
+    node = start_node()
+    bob = start_bob(node.address)
+    alice = start_alice(bob.invitation)
+    alice.say("x" * 69999)
+    assert alice.wait(12 * SLOW) == 1
+    limit = int(re.search(r"the most that fits is (\d+)", one_line_error(alice))[1])
+    assert limit == 65222
+    again = start_alice(bob.invitation)
+    again.say("y" * limit)
+    assert again.finish() == 0, again.tail()
+    assert again.out == ["y" * limit]
+    more = start_alice(bob.invitation)
+    more.say("z" * (limit + 1))
+    fails(more, str(limit))
+
+
+def test_wrong_kafka_property(start_program):
+    for argument, words in (("no.such=1", ["No such configuration property"]), ("acks=0", ["acks cannot be set"]), ("linger.ms=x", ["linger.ms"])):
+        process = start_program("strop-node", "--listen", "127.0.0.1:0", "--kafka", "127.0.0.1:1", "-X", argument)
+        assert process.wait(12 * SLOW) in (1, 2)
+        line = one_line_error(process)
+        assert all(word in line for word in words), process.tail()
+
+
+def test_wrong_usage(start_program):
+    for program in ("alice", "bob", "strop-node"):
+        fails(start_program(program, "--nonsense"), "--nonsense", code=2)
+
+
+def test_a_port_that_is_taken(start_node, start_program):
+    node = start_node()
+    fails(start_program("strop-node", "--listen", node.address, "--kafka", "127.0.0.1:1"), node.address)
+
+
+def test_kafka_comes_later(own_kafka, start_node, start_bob, start_alice, keep, tmp_path):
+    node = start_node(kafka=own_kafka.address)
+    node.wait_line("kafka.*(away|reach)", timeout=15)
+    bob = keep(Program("bob", "--node", node.address, "--identity", tmp_path / "bob"))
+    assert bob.wait(15 * SLOW) == 1  # nothing came within 10 s, and he says so
+    assert "Kafka may be away" in one_line_error(bob)
+    own_kafka.start()
+    node.wait_line("reachable", timeout=30)
+    bob = start_bob(node.address)
+    alice = start_alice(bob.invitation)
+    alice.say("after all")
+    assert alice.finish() == 0, alice.tail()
+    assert alice.out == ["after all"]
+
+
+def test_demo_prints_the_echoes_alone():
+    done = subprocess.run(["make", "-s", "demo"], cwd=TOP, input="hello\nworld\n", capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "hello\nworld\n"), done.stderr
+
+
+def test_installed_library_and_example(start_node, start_bob, keep, tmp_path):
+    subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"], cwd=TOP, check=True, capture_output=True, timeout=300)
+    env = {**os.environ, "PKG_CONFIG_SYSROOT_DIR": str(tmp_path), "PKG_CONFIG_PATH": str(tmp_path / "usr/lib/pkgconfig")}
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "strop"], env=env, check=True, capture_output=True, text=True).stdout.split()
+    flags += [f"-I{tmp_path}/usr/include", f"-L{tmp_path}/usr/lib"]
+    example = tmp_path / "example"
+    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", TOP / "docs/example.c", *flags, "-o", example], check=True)
+    library = next((tmp_path / "usr/lib").glob("libstrop.so.*"))
+    linked = subprocess.run(["ldd", library], check=True, capture_output=True, text=True).stdout
+    assert "rdkafka" not in linked
+    exported = subprocess.run(["nm", "-D", "--defined-only", library], check=True, capture_output=True, text=True).stdout.split("\n")
+    assert all(line.split()[-1].startswith(("strop_", "STROP_")) for line in exported if line)
+    bob = start_bob(start_node().address)
+    process = keep(Process([example, bob.invitation], env={"LD_LIBRARY_PATH": str(tmp_path / "usr/lib")}))
+    assert process.wait(20) == 0, process.tail()
+    assert process.out == ["hello from C"]
