@@ -1,8 +1,9 @@
 /* alice: reaches Bob through the node by an invitation or the names of his streams, and sends him lines; each comes back.
  * docs/man/alice.1
  *
- * Lines without an echo are kept, so that they can be sent again: when Bob is silent for a while a second channel is tried, and once it is
- * up it takes the place of the first (a Bob who was restarted knows nothing of the first). */
+ * Lines without an echo are kept, so that they can be sent again: when Bob is silent for a while a second channel is tried (a
+ * Bob who was restarted knows nothing of the first). Streams keep their order: what was sent before its handshake and has not come back
+ * when that is answered will not come back any more, and goes again through the second. Else the first one lives, and the second ends. */
 #include "client/cli.h"
 #include "client/invitation.h"
 #include "client/lines.h"
@@ -10,10 +11,13 @@
 #include "client/text.h"
 #include "transport/secure_channel/secrets.h"
 
-#include <fcntl.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -36,13 +40,20 @@ static struct {
         unsigned timeout;
 
         struct strop *strop;
-        struct strop_peer *peer; /* the channel in use; NULL until one is up */
-        bool connecting, reading, terminal, all_read;
-        STAILQ_HEAD(line_list, line) lines; /* sent, and no echo yet, in order */
+        struct strop_peer *peer; /* the channel in use; NULL: none is up */
+        bool connecting;         /* another one is tried */
+        bool terminal;
+        bool greeted;  /* who answered has been said */
+        bool all_read; /* nothing more is sent: the end of stdin, or a line that cannot be */
+        bool refused;  /* ... the latter */
+        bool ended;
+        STAILQ_HEAD(, line) lines; /* sent, and no echo yet, in order */
         size_t count, bytes;
+        uint64_t sent, came;  /* lines and echoes, in all */
+        uint64_t sent_before; /* `sent` when the channel that is tried was begun */
         struct lines in;
-        struct strop_watch *input, *deadline, *silence, *interrupt, *terminate;
-        char trouble[512]; /* the latest, until the channel is up */
+        struct strop_watch *input, *look_again, *deadline, *silence, *interrupt, *terminate;
+        char trouble[512]; /* the latest with the node; empty: none */
         int code;
 } alice = {.timeout = 10};
 
@@ -72,43 +83,49 @@ static const struct cli cli = {
 
 static void end(int code)
 {
+        if (alice.ended) return;
+        alice.ended = true;
         alice.code = code;
         strop_stop(alice.strop);
 }
 
 /* --- waiting, and giving up ------------------------------------------------------------------------------------------------ */
 
-static void on_deadline(void *arg)
+static int fail_amid(const char *why)
 {
-        (void)arg;
-        if (alice.peer)
-                end(cli_fail(&cli, EXIT_FAILED, "no echo within %u s; Bob may be gone", alice.timeout));
-        else if (*alice.trouble)
-                end(cli_fail(&cli, EXIT_FAILED, "%s", alice.trouble));
-        else
-                end(cli_fail(&cli, EXIT_FAILED, "nobody answered within %u s: is Bob running, and are the stream names right?",
-                             alice.timeout));
+        return cli_fail(&cli, EXIT_FAILED, "%s; %" PRIu64 " of %" PRIu64 " lines have come back", why, alice.came, alice.sent);
 }
 
 /* Something has moved: what is awaited next gets its full time. */
 static void progress(void)
 {
-        strop_unwatch(alice.deadline);
-        strop_unwatch(alice.silence);
-        alice.deadline = alice.silence = NULL;
+        strop_watch_again(alice.deadline, alice.timeout * 1000);
+        strop_watch_again(alice.silence, SILENCE_MS);
 }
 
-static void connect_again(void *arg);
-
-static void await_progress(void)
+static void on_deadline(void *arg)
 {
-        if (!alice.deadline) alice.deadline = strop_watch_time(alice.strop, alice.timeout * 1000, on_deadline, NULL);
-        if (alice.peer && !alice.silence) alice.silence = strop_watch_time(alice.strop, SILENCE_MS, connect_again, NULL);
+        char why[128];
+
+        (void)arg;
+        if (alice.peer && alice.count == 0) return; /* nothing is awaited */
+        snprintf(why, sizeof why, "no echo within %u s: Bob may be gone%s", alice.timeout, alice.came ? "" : ", or not let this Alice in");
+        if (alice.greeted)
+                end(fail_amid(*alice.trouble ? alice.trouble : why));
+        else if (*alice.trouble)
+                end(cli_fail(&cli, EXIT_FAILED, "%s", alice.trouble));
+        else if (!alice.connecting)
+                end(cli_fail(&cli, EXIT_FAILED, "the node did not answer within %u s; its Kafka may be away", alice.timeout));
+        else if (alice.direct)
+                end(cli_fail(&cli, EXIT_FAILED, "nobody answered within %u s: is it Bob who listens there?", alice.timeout));
+        else
+                end(cli_fail(&cli, EXIT_FAILED, "nobody answered within %u s: is Bob running, and are the stream names right?",
+                             alice.timeout));
 }
 
 static void finish_if_done(void)
 {
-        if (alice.all_read && alice.count == 0) end(EXIT_SUCCESS);
+        if (alice.all_read && alice.count == 0) end(alice.refused ? EXIT_FAILED : EXIT_SUCCESS);
 }
 
 /* --- sending --------------------------------------------------------------------------------------------------------------- */
@@ -123,9 +140,11 @@ static void keep_line(struct bytes text)
         }
         line->n = text.n;
         if (text.n) memcpy(line->text, text.p, text.n);
+        if (alice.count == 0) progress();
         STAILQ_INSERT_TAIL(&alice.lines, line, entry);
         alice.count++;
         alice.bytes += text.n;
+        alice.sent++;
 }
 
 static void drop_first_line(void)
@@ -146,80 +165,96 @@ static bool send_line(struct bytes text)
         return status == STROP_OK;
 }
 
+/* A line that cannot be sent is the last: it ends with a failure once the others have come back. On a terminal it can be typed anew. */
+static void refuse_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void refuse_line(const char *fmt, ...)
+{
+        char why[128];
+        va_list args;
+
+        va_start(args, fmt);
+        vsnprintf(why, sizeof why, fmt, args);
+        va_end(args);
+        cli_say(&cli, "line %" PRIu64 " %s; it was not sent", alice.in.number, why);
+        if (!alice.terminal) alice.refused = alice.all_read = true;
+}
+
 static void take_line(struct bytes text)
 {
         size_t max = strop_max(alice.strop, alice.peer, "echoer");
 
         if (text.n > 0 && text.p[text.n - 1] == '\r') text.n--;
-        if (!bytes_are_utf8(text)) {
-                end(cli_fail(&cli, EXIT_FAILED, "line %llu is not UTF-8 text", (unsigned long long)alice.in.number));
-                return;
-        }
-        if (text.n > max) {
-                end(cli_fail(&cli, EXIT_FAILED, "line %llu is %zu bytes long; the most that fits is %zu",
-                             (unsigned long long)alice.in.number, text.n, max));
-                return;
-        }
-        if (send_line(text)) keep_line(text);
+        if (!bytes_are_utf8(text))
+                refuse_line("is not UTF-8 text");
+        else if (text.n > max)
+                refuse_line("is %zu bytes long, and the most that fits is %zu", text.n, max);
+        else if (send_line(text))
+                keep_line(text);
 }
 
 static bool has_room(void) { return alice.peer && alice.count < WINDOW_LINES && alice.bytes < WINDOW_BYTES && !strop_full(alice.strop); }
 
 static void on_input(void *arg);
 
-/* Reads stdin only while there is room for what it brings. */
-static void set_reading(bool reading)
+static void stop_reading(void)
 {
-        if (reading == alice.reading) return;
-        alice.reading = reading;
-        if (reading)
-                alice.input = strop_watch_fd(alice.strop, STDIN_FILENO, on_input, NULL);
-        else
-                strop_unwatch(alice.input);
-        if (!reading)
-                alice.input = NULL;
-        else if (!alice.input)
-                end(cli_fail(&cli, EXIT_FAILED, "cannot wait for standard input"));
+        strop_unwatch(alice.input);
+        strop_unwatch(alice.look_again);
+        alice.input = alice.look_again = NULL;
 }
 
+/* Waits for stdin. A file, or /dev/null, cannot be waited for but can always be read: in the next turn. */
+static void read_on(void)
+{
+        struct stat st;
+        bool can_wait = isatty(STDIN_FILENO) || (fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)));
+
+        if (alice.input || alice.look_again) return;
+        if (can_wait)
+                alice.input = strop_watch_fd(alice.strop, STDIN_FILENO, on_input, NULL);
+        else
+                alice.look_again = strop_watch_time(alice.strop, 0, on_input, NULL);
+        if (!alice.input && !alice.look_again) end(cli_fail(&cli, EXIT_FAILED, "cannot wait for standard input"));
+}
+
+/* Reads stdin only while there is room for what it brings. */
 static void take_lines(void)
 {
         struct bytes text;
 
-        while (has_room() && !alice.code && !alice.all_read) {
+        while (has_room() && !alice.ended && !alice.all_read) {
                 switch (lines_next(&alice.in, &text)) {
                 case LINES_LINE:
                         take_line(text);
                         break;
                 case LINES_MORE:
-                        set_reading(true);
+                        read_on();
                         return;
                 case LINES_END:
                         alice.all_read = true;
                         break;
                 case LINES_TOO_LONG:
-                        end(cli_fail(&cli, EXIT_FAILED, "line %llu is too long; the most that fits is %zu bytes",
-                                     (unsigned long long)alice.in.number, strop_max(alice.strop, alice.peer, "echoer")));
-                        return;
+                        alice.terminal = false; /* what of it was read cannot be taken back */
+                        refuse_line("is too long, and the most that fits is %zu bytes", strop_max(alice.strop, alice.peer, "echoer"));
+                        break;
                 }
         }
-        set_reading(false);
+        stop_reading();
 }
 
 static void pump(void)
 {
-        if (!alice.peer) return;
+        if (!alice.peer || alice.ended) return;
         take_lines();
-        if (alice.count) await_progress();
         finish_if_done();
 }
 
-/* A regular file or /dev/null cannot be waited for: it can always be read. */
 static void on_input(void *arg)
 {
         (void)arg;
+        if (alice.look_again) stop_reading();
         if (!lines_read(&alice.in, STDIN_FILENO))
-                end(cli_fail(&cli, EXIT_FAILED, "cannot read standard input"));
+                end(cli_fail(&cli, EXIT_FAILED, "cannot read standard input: %s", strerror(errno)));
         else
                 pump();
 }
@@ -230,19 +265,21 @@ static void connect_channel(void)
 {
         enum strop_status status;
 
-        if (alice.connecting) return;
-        status = strop_connect(alice.strop, "listener", alice.timeout * 1000);
+        if (alice.connecting || alice.ended) return;
+        /* The deadline is what ends it, as a rule. */
+        status = strop_connect(alice.strop, "listener", alice.timeout * 1000 + 1000);
         alice.connecting = status == STROP_OK;
+        alice.sent_before = alice.sent;
         if (status && status != STROP_AGAIN)
                 end(cli_fail(&cli, EXIT_FAILED, "cannot start a secure channel: %s", strop_status_text(status)));
 }
 
-static void connect_again(void *arg)
+static void on_silence(void *arg)
 {
         (void)arg;
-        strop_unwatch(alice.silence);
-        alice.silence = NULL;
+        if (alice.peer && alice.count == 0) return; /* nothing is awaited */
         connect_channel();
+        if (!alice.connecting) strop_watch_again(alice.silence, SILENCE_MS);
 }
 
 static void on_ready(void *user)
@@ -251,7 +288,7 @@ static void on_ready(void *user)
         if (!alice.peer) connect_channel();
 }
 
-/* What the first channel did not bring back goes through this one, in the same order. */
+/* What did not come back through the channel before goes through this one, in the same order. */
 static void send_again(void)
 {
         struct line *line;
@@ -260,46 +297,61 @@ static void send_again(void)
                 if (!send_line(bytes_make(line->text, line->n))) return;
 }
 
+static void greet(bool vouched)
+{
+        const char *identifier = strop_peer_identifier(alice.strop, alice.peer);
+
+        if (!vouched)
+                cli_say(&cli, "talking to %s; nobody vouched for it (an invitation or --peer does)", identifier);
+        else if (alice.terminal)
+                cli_say(&cli, "talking to %s", identifier);
+        if (alice.terminal) fputs("Type a message and press Enter; Ctrl-D ends.\n", stderr);
+        alice.greeted = true;
+}
+
 static void on_peer_up(void *user, struct strop_peer *peer, bool vouched)
 {
         struct strop_peer *before = alice.peer;
 
         (void)user;
         alice.connecting = false;
-        if (before && !alice.silence && alice.count == 0) {
-                strop_disconnect(alice.strop, peer); /* the first one has come to life again */
+        if (before && alice.came >= alice.sent_before) {
+                strop_disconnect(alice.strop, peer);
+                strop_watch_again(alice.silence, SILENCE_MS);
                 return;
         }
-        if (!vouched && !before)
-                cli_say(&cli, "talking to %s; nobody vouched for it (an invitation or --peer does)",
-                        strop_peer_identifier(alice.strop, peer));
+        if (before) strop_disconnect(alice.strop, before);
         alice.peer = peer;
         alice.trouble[0] = '\0';
-        if (before) {
+        if (!alice.greeted)
+                greet(vouched);
+        else
                 cli_say(&cli, "Bob was silent; going on through a new channel");
-                strop_disconnect(alice.strop, before);
-                send_again();
-        } else {
+        if (alice.count == 0)
                 progress();
-                if (alice.terminal) fputs("Type a message and press Enter; Ctrl-D ends.\n", stderr);
-        }
+        else
+                strop_watch_again(alice.silence, SILENCE_MS);
+        send_again();
         pump();
 }
 
 static void on_peer_down(void *user, struct strop_peer *peer, enum strop_status status, const char *why)
 {
         (void)user;
-        if (peer != alice.peer) {
-                alice.connecting = false;
-                if (alice.peer) {
-                        if (alice.count) await_progress();
-                        return;
-                }
+        if (alice.ended) return;
+        if (peer == alice.peer) {
+                alice.peer = NULL;
+                stop_reading();
+                if (alice.count == 0) progress();
+                connect_channel();
+                return;
         }
-        if (status == STROP_TIMEOUT && !alice.peer)
-                on_deadline(NULL);
-        else
-                end(cli_fail(&cli, EXIT_FAILED, "%s", why));
+        alice.connecting = false;
+        strop_watch_again(alice.silence, SILENCE_MS);
+        if (status == STROP_UNTRUSTED && !alice.greeted)
+                end(cli_fail(&cli, EXIT_FAILED, "who answered is not the Bob that was asked for: %s; nothing was sent", why));
+        else if (status != STROP_TIMEOUT && !alice.peer)
+                end(cli_fail(&cli, EXIT_FAILED, "no secure channel with Bob: %s", why));
 }
 
 static void on_message(void *user, const struct strop_message *message)
@@ -308,16 +360,17 @@ static void on_message(void *user, const struct strop_message *message)
         size_t size;
 
         (void)user;
-        if (strop_message_peer(alice.strop, message) != alice.peer || alice.count == 0) return;
+        if (strop_message_peer(alice.strop, message) != alice.peer || alice.count == 0 || alice.ended) return;
         if (!strop_message_text(message, &text, &size)) {
                 end(cli_fail(&cli, EXIT_FAILED, "an answer is no UTF-8 text"));
                 return;
         }
         if (!text_print(stdout, bytes_make(text, size)) || putchar('\n') == EOF || fflush(stdout)) {
-                end(cli_fail(&cli, EXIT_FAILED, "cannot write to standard output"));
+                end(cli_fail(&cli, EXIT_FAILED, "cannot write to standard output: %s", strerror(errno)));
                 return;
         }
         drop_first_line();
+        alice.came++;
         progress();
         pump();
 }
@@ -332,25 +385,27 @@ static void on_notice(void *user, enum strop_status status, const char *text)
 {
         (void)user;
         snprintf(alice.trouble, sizeof alice.trouble, "%s", status == STROP_OK ? "" : text);
-        if (alice.peer)
+        if (alice.greeted)
                 cli_say(&cli, "%s", text);
         else if (status == STROP_REFUSED)
                 end(cli_fail(&cli, EXIT_FAILED, "%s", text));
 }
 
-static const struct strop_callbacks callbacks = {.ready = on_ready,
-                                                 .peer_up = on_peer_up,
-                                                 .peer_down = on_peer_down,
-                                                 .message = on_message,
-                                                 .drained = on_drained,
-                                                 .notice = on_notice};
+static const struct strop_callbacks callbacks = {
+        .ready = on_ready,
+        .peer_up = on_peer_up,
+        .peer_down = on_peer_down,
+        .message = on_message,
+        .drained = on_drained,
+        .notice = on_notice,
+};
 
 /* --- start and end ----------------------------------------------------------------------------------------------------------- */
 
 static void on_signal(void *arg)
 {
         (void)arg;
-        end(cli_fail(&cli, EXIT_FAILED, "interrupted; %zu lines have no echo yet", alice.count));
+        end(fail_amid("interrupted"));
 }
 
 /* Asks on the terminal for one thing; an empty answer is none. */
@@ -397,17 +452,20 @@ static int open_alice(void)
         config.trusted = &alice.peer_identifier;
         config.trusted_count = alice.peer_identifier ? 1 : 0;
         status = strop_new(&config, &callbacks, NULL, &alice.strop, why, sizeof why);
-        if (status) return cli_fail(&cli, EXIT_FAILED, "%s", why);
+        if (status) return cli_fail(&cli, status == STROP_USAGE ? EXIT_USAGE : EXIT_FAILED, "%s", why);
         alice.interrupt = strop_watch_signal(alice.strop, SIGINT, on_signal, NULL);
         alice.terminate = strop_watch_signal(alice.strop, SIGTERM, on_signal, NULL);
-        await_progress();
-        return alice.interrupt && alice.terminate && alice.deadline ? -1 : cli_fail(&cli, EXIT_FAILED, "cannot wait for signals");
+        alice.deadline = strop_watch_time(alice.strop, alice.timeout * 1000, on_deadline, NULL);
+        alice.silence = strop_watch_time(alice.strop, SILENCE_MS, on_silence, NULL);
+        if (alice.interrupt && alice.terminate && alice.deadline && alice.silence) return -1;
+        return cli_fail(&cli, EXIT_FAILED, "cannot wait for signals");
 }
 
 static void close_alice(void)
 {
-        set_reading(false);
-        progress();
+        stop_reading();
+        strop_unwatch(alice.deadline);
+        strop_unwatch(alice.silence);
         strop_unwatch(alice.interrupt);
         strop_unwatch(alice.terminate);
         strop_free(alice.strop);

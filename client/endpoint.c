@@ -26,9 +26,9 @@ TAILQ_HEAD(peer_list, peer);
 struct endpoint {
         struct context *ctx;
         struct router *router;
-        struct connector *connector;    /* NULL: links are accepted only */
-        struct conns *conns;            /* accepted */
-        struct bidirectional *stream;   /* NULL: peers are reached over the connection */
+        struct connector *connector;  /* NULL: links are accepted only */
+        struct conns *conns;          /* accepted */
+        struct bidirectional *stream; /* NULL: peers are reached over the connection */
         struct channels *channels;
         struct purpose_key *purpose_key;
         struct worker *application;
@@ -68,10 +68,7 @@ static struct peer *peer_find(struct endpoint *endpoint, struct bytes address)
         return peer;
 }
 
-static struct peer *peer_of(const struct channel *channel)
-{
-        return channel_user(channel);
-}
+static struct peer *peer_of(const struct channel *channel) { return channel_user(channel); }
 
 static struct peer *peer_add(struct endpoint *endpoint, struct channel *channel)
 {
@@ -178,8 +175,10 @@ static void conn_is_up(void *user, struct conn *conn)
         if (endpoint->lost || endpoint->failures) notice(endpoint, OK, "connected: %s", conn_name(conn));
         endpoint->lost = false;
         endpoint->failures = 0;
-        if (endpoint->stream) bidirectional_connected(endpoint->stream, conn_address(conn));
-        else become_ready(endpoint);
+        if (endpoint->stream)
+                bidirectional_connected(endpoint->stream, conn_address(conn));
+        else
+                become_ready(endpoint);
 }
 
 /* Without a stream a channel's way is its connection. */
@@ -187,7 +186,8 @@ static void end_all_peers(struct endpoint *endpoint, enum err err, const char *w
 {
         struct peer *peer;
 
-        while ((peer = TAILQ_FIRST(&endpoint->peers))) peer_end(endpoint, peer, err, why);
+        while ((peer = TAILQ_FIRST(&endpoint->peers)))
+                peer_end(endpoint, peer, err, why);
 }
 
 static void conn_is_lost(void *user, enum err err, const char *why)
@@ -197,8 +197,10 @@ static void conn_is_lost(void *user, enum err err, const char *why)
         endpoint->ready = false;
         endpoint->lost = true;
         notice(endpoint, ERR_UNREACHABLE, "the connection is lost: %s. Connecting again", why);
-        if (endpoint->stream) bidirectional_disconnected(endpoint->stream);
-        else end_all_peers(endpoint, err ? err : ERR_CLOSED, "the connection to it is lost");
+        if (endpoint->stream)
+                bidirectional_disconnected(endpoint->stream);
+        else
+                end_all_peers(endpoint, err ? err : ERR_CLOSED, "the connection to it is lost");
 }
 
 /* An outage can be long: each node's first failure is told, the others are not. */
@@ -213,10 +215,7 @@ static void dial_has_failed(void *user, const char *address, const char *why, ui
 static const struct connector_events connector_events = {.up = conn_is_up, .lost = conn_is_lost, .failed = dial_has_failed};
 static const struct conns_events conns_events = {0};
 
-static void stream_is_ready(void *user)
-{
-        become_ready(user);
-}
+static void stream_is_ready(void *user) { become_ready(user); }
 
 static void stream_has_drained(void *user)
 {
@@ -225,24 +224,19 @@ static void stream_has_drained(void *user)
         endpoint->events->drained(endpoint->user);
 }
 
-static void stream_has_notice(void *user, const char *text)
-{
-        notice(user, ERR_AGAIN, "%s", text);
-}
+static void stream_has_notice(void *user, enum err err, const char *text) { notice(user, err, "%s", text); }
 
-static void stream_is_refused(void *user, const char *reason)
-{
-        notice(user, ERR_NOT_ALLOWED, "the node refuses the stream: %s", reason);
-}
+static void stream_is_refused(void *user, const char *reason) { notice(user, ERR_NOT_ALLOWED, "the node refuses the stream: %s", reason); }
 
 static const struct bidirectional_events stream_events = {stream_is_ready, stream_has_drained, stream_has_notice, stream_is_refused};
 
 /* --- sending -------------------------------------------------------------------------------------------------------------------- */
 
-/* What the way outside leaves for a channel's data: one record, or one frame, with the addresses of both ends' channel workers. */
+/* What the way outside leaves for a channel's data: one record, or one frame, without version, routes of one hop each with the addresses
+ * of both ends' channel workers, and the payload's length. */
 static size_t room_outside(const struct endpoint *endpoint)
 {
-        const size_t hop = 1 + 2 + ADDRESS_RANDOM_SIZE; /* a route of one */
+        const size_t hop = 1 + 2 + ADDRESS_RANDOM_SIZE;
 
         return (endpoint->stream ? endpoint->stream_limits.push_max : (size_t)FRAME_MAX) - 1 - 2 * hop - bare_uint_size(FRAME_MAX);
 }
@@ -317,15 +311,9 @@ bool endpoint_full(const struct endpoint *endpoint)
         return conn && conn_queued(conn) >= router_limits(endpoint->router)->output_high;
 }
 
-size_t endpoint_unconfirmed(const struct endpoint *endpoint)
-{
-        return endpoint->stream ? bidirectional_unconfirmed(endpoint->stream) : 0;
-}
+size_t endpoint_unconfirmed(const struct endpoint *endpoint) { return endpoint->stream ? bidirectional_unconfirmed(endpoint->stream) : 0; }
 
-struct router *endpoint_router(struct endpoint *endpoint)
-{
-        return endpoint->router;
-}
+struct router *endpoint_router(struct endpoint *endpoint) { return endpoint->router; }
 
 /* --- channels ------------------------------------------------------------------------------------------------------------------- */
 
@@ -392,7 +380,8 @@ void endpoint_free(struct endpoint *endpoint)
         if (!endpoint) return;
         endpoint->events = &no_events;
         channels_free(endpoint->channels);
-        while ((peer = TAILQ_FIRST(&endpoint->peers))) peer_remove(endpoint, peer);
+        while ((peer = TAILQ_FIRST(&endpoint->peers)))
+                peer_remove(endpoint, peer);
         bidirectional_free(endpoint->stream);
         connector_free(endpoint->connector);
         conns_free(endpoint->conns);
@@ -450,8 +439,7 @@ static enum err make_connection(struct endpoint *endpoint, const struct endpoint
         endpoint->conns = conns_new(endpoint->router, &conns_events, endpoint);
         if (!endpoint->conns) return fail(why, ERR_NO_MEMORY, "out of memory");
         if (config->node_count == 0) return OK;
-        endpoint->connector =
-                connector_new(endpoint->router, config->net, config->nodes, config->node_count, &connector_events, endpoint);
+        endpoint->connector = connector_new(endpoint->router, config->net, config->nodes, config->node_count, &connector_events, endpoint);
         if (!endpoint->connector) return fail(why, ERR_NO_MEMORY, "out of memory");
         return OK;
 }

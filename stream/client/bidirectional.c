@@ -1,6 +1,8 @@
 /* One end of a bi-directional stream: puts producer and consumer together, and makes one voice of the two towards people. */
 #include "stream/client/bidirectional.h"
 
+#include "stream/client/handle.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,18 +20,15 @@ struct bidirectional {
         struct grave grave;
 };
 
-/* What a freed stream tells whoever was its user: it may still be on the stack. */
-static void tell_nobody(void *user) { (void)user; }
-static void say_nothing(void *user, const char *text) { (void)user, (void)text; }
-static const struct bidirectional_events no_events = {tell_nobody, tell_nobody, say_nothing, say_nothing};
+static const struct bidirectional_events no_events = {tell_nobody, tell_nobody, notice_nobody, refuse_nobody};
 
-static void notice(void *user, const char *text)
+static void notice(void *user, enum err err, const char *text)
 {
         struct bidirectional *stream = user;
 
         if (strcmp(stream->said, text) == 0) return;
         snprintf(stream->said, sizeof stream->said, "%s", text);
-        stream->events->notice(stream->user, text);
+        stream->events->notice(stream->user, err, text);
 }
 
 static void refused(void *user, const char *reason)
@@ -100,10 +99,7 @@ failed:
         return NULL;
 }
 
-static void bury(void *object)
-{
-        free(object);
-}
+static void bury(void *object) { free(object); }
 
 void bidirectional_free(struct bidirectional *stream)
 {
@@ -130,17 +126,8 @@ void bidirectional_disconnected(struct bidirectional *stream)
         producer_disconnected(stream->producer);
 }
 
-struct bytes bidirectional_address(const struct bidirectional *stream)
-{
-        return producer_address(stream->producer);
-}
+struct bytes bidirectional_address(const struct bidirectional *stream) { return producer_address(stream->producer); }
 
-bool bidirectional_full(const struct bidirectional *stream)
-{
-        return producer_full(stream->producer);
-}
+bool bidirectional_full(const struct bidirectional *stream) { return producer_full(stream->producer); }
 
-size_t bidirectional_unconfirmed(const struct bidirectional *stream)
-{
-        return producer_unconfirmed(stream->producer);
-}
+size_t bidirectional_unconfirmed(const struct bidirectional *stream) { return producer_unconfirmed(stream->producer); }

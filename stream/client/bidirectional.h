@@ -9,9 +9,9 @@
 struct bidirectional;
 
 struct bidirectional_events {
-        void (*ready)(void *user);   /* both ends stand; once per connection */
-        void (*drained)(void *user); /* as the producer's */
-        void (*notice)(void *user, const char *text);
+        void (*ready)(void *user);                                  /* both ends stand; once per connection */
+        void (*drained)(void *user);                                /* as the producer's */
+        void (*notice)(void *user, enum err err, const char *text); /* as theirs, once for both */
         void (*refused)(void *user, const char *reason);
 };
 

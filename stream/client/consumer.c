@@ -42,19 +42,18 @@ struct consumer {
         struct grave grave;
 };
 
-/* What a freed consumer tells whoever was its user: it may still be on the stack. */
-static void tell_nobody(void *user) { (void)user; }
-static void say_nothing(void *user, const char *text) { (void)user, (void)text; }
-static const struct consumer_events no_events = {tell_nobody, say_nothing, say_nothing};
+static const struct consumer_events no_events = {tell_nobody, notice_nobody, refuse_nobody};
 
 static void notice(struct consumer *consumer, enum stream_trouble trouble, const char *text)
 {
-        if (handle_troubled(&consumer->handle, trouble)) consumer->events->notice(consumer->user, text);
+        enum err err = trouble == TROUBLE_SILENCE ? ERR_TIMEOUT : ERR_FAILED;
+
+        if (handle_troubled(&consumer->handle, trouble)) consumer->events->notice(consumer->user, err, text);
 }
 
 static void well(struct consumer *consumer)
 {
-        if (handle_well(&consumer->handle)) consumer->events->notice(consumer->user, HANDLE_ANSWERS);
+        if (handle_well(&consumer->handle)) consumer->events->notice(consumer->user, OK, HANDLE_ANSWERS);
 }
 
 static void create(struct consumer *consumer)
@@ -250,7 +249,7 @@ static void truncated(struct consumer *consumer)
                  printable(name, sizeof name, consumer->handle.name), consumer->index - 1);
         consumer->index = 0;
         go_on(consumer);
-        consumer->events->notice(consumer->user, text);
+        consumer->events->notice(consumer->user, ERR_NOT_FOUND, text);
 }
 
 /* A check without messages proves something only where the stream is known to have some: an empty answer can also mean that the node's

@@ -18,14 +18,15 @@ enum { CONSUMER_PULLS_MAX = 16 }; /* more is never out, whatever the limits say 
 struct consumer_events {
         /* The index to go on from is known and the first pull is out. Once per connection. */
         void (*ready)(void *user);
-        void (*notice)(void *user, const char *text);
+        /* As the producer's; ERR_NOT_FOUND: the stream ends before what was read of it. */
+        void (*notice)(void *user, enum err err, const char *text);
         void (*refused)(void *user, const char *reason);
 };
 
 struct consumer_config {
         struct bytes service, index_service; /* "stream_kafka", "stream_kafka_index" */
         struct bytes stream_name, client_id;
-        struct bytes reply_address;          /* put before return routes: the producer's; may be empty (nothing is put) */
+        struct bytes reply_address; /* put before return routes: the producer's; may be empty (nothing is put) */
 };
 
 /* All is copied. */

@@ -94,8 +94,7 @@ static enum err send_request(struct stream_handle *handle, struct route onward, 
         struct message msg = {.onward = onward};
         enum err err;
 
-        if (!handle->worker &&
-            (err = router_add(handle->router, BYTES_NONE, ORIGIN_TCP, handle->handler, handle->owner, &handle->worker)))
+        if (!handle->worker && (err = router_add(handle->router, BYTES_NONE, ORIGIN_TCP, handle->handler, handle->owner, &handle->worker)))
                 return err;
         if ((err = route_prepend(arena, address_local(worker_address(handle->worker)), ROUTE_EMPTY, &msg.ret))) return err;
         if ((err = encode_request(arena, request, &msg.payload))) return err;
@@ -183,3 +182,9 @@ void handle_wake_in(struct stream_handle *handle, uint64_t in_ms)
         if (context_timer_set(handle->ctx, &handle->timer, in_ms))
                 log_error(printable(name, sizeof name, handle->name), "cannot set a timer: out of memory; waiting for the next event");
 }
+
+void tell_nobody(void *user) { (void)user; }
+
+void notice_nobody(void *user, enum err err, const char *text) { (void)user, (void)err, (void)text; }
+
+void refuse_nobody(void *user, const char *reason) { (void)user, (void)reason; }

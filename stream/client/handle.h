@@ -13,9 +13,9 @@
 enum { STREAM_WAY_MAX = 1 + 2 * (2 + ADDRESS_RANDOM_SIZE) };
 
 /* For people, once for each trouble and its end. */
-#define HANDLE_SILENT "the node did not answer in time; its Kafka may be away. Trying on"
+#define HANDLE_SILENT       "the node did not answer in time; its Kafka may be away. Trying on"
 #define HANDLE_WRONG_STREAM "the node answered for a stream that was not asked for"
-#define HANDLE_ANSWERS "the node answers again"
+#define HANDLE_ANSWERS      "the node answers again"
 
 /* What keeps the stream from being used, so that each trouble is told once. */
 enum stream_trouble { TROUBLE_NONE, TROUBLE_SILENCE, TROUBLE_REFUSED, TROUBLE_FAILED };
@@ -26,14 +26,14 @@ struct stream_handle {
         const struct stream_client_limits *limits; /* the owner's */
         struct bytes service, name;                /* in `memory` */
         uint8_t *memory;
-        worker_handler *handler;                   /* gets what the node answers */
+        worker_handler *handler; /* gets what the node answers */
         void *owner;
-        struct worker *worker;                     /* NULL while there is no connection */
-        uint8_t conn[ADDRESS_RANDOM_SIZE];         /* the connection's local address; conn_n 0: none */
+        struct worker *worker;             /* NULL while there is no connection */
+        uint8_t conn[ADDRESS_RANDOM_SIZE]; /* the connection's local address; conn_n 0: none */
         size_t conn_n;
-        struct timer timer;                        /* the owner's, for whatever it waits for */
-        struct route_copy way;                     /* to the stream's worker at the node; known from create's answer on */
-        uint32_t pause_ms;                         /* the last pause before something was tried again */
+        struct timer timer;    /* the owner's, for whatever it waits for */
+        struct route_copy way; /* to the stream's worker at the node; known from create's answer on */
+        uint32_t pause_ms;     /* the last pause before something was tried again */
         enum stream_trouble trouble;
 };
 
@@ -59,6 +59,10 @@ bool handle_troubled(struct stream_handle *handle, enum stream_trouble trouble);
 uint32_t handle_pause(struct stream_handle *handle);
 /* All is well: no trouble, and pauses start small. Whether there was trouble. */
 bool handle_well(struct stream_handle *handle);
+/* What a freed user of a handle tells whoever was its own user, who may still be on the stack: nothing. */
+void tell_nobody(void *user);
+void notice_nobody(void *user, enum err err, const char *text);
+void refuse_nobody(void *user, const char *reason);
 /* Sets the timer. */
 void handle_wake_in(struct stream_handle *handle, uint64_t in_ms);
 

@@ -1,8 +1,8 @@
 /* The client's producer (docs/protocol.md, "The stream client").
  *
  * One list holds every message from when it is taken until the node has confirmed it, in the order of the taking; `next` is the first
- * that is not out. A lost connection, or a refused push, puts `next` back to the front, so the same bytes go out again in the same order (I5).
- * After a refusal nothing new goes out before all answers are in: what was out behind the refused one may be stored already, and the
+ * that is not out. A lost connection, or a refused push, puts `next` back to the front, so the same bytes go out again in the same order
+ * (I5). After a refusal nothing new goes out before all answers are in: what was out behind the refused one may be stored already, and the
  * less overtakes it the better; the secure channel's window at the reader evens out the rest. */
 #include "stream/client/producer.h"
 
@@ -48,19 +48,18 @@ struct producer {
         struct grave grave;
 };
 
-/* What a freed producer tells whoever was its user: it may still be on the stack. */
-static void tell_nobody(void *user) { (void)user; }
-static void say_nothing(void *user, const char *text) { (void)user, (void)text; }
-static const struct producer_events no_events = {tell_nobody, tell_nobody, tell_nobody, say_nothing, say_nothing};
+static const struct producer_events no_events = {tell_nobody, tell_nobody, tell_nobody, notice_nobody, refuse_nobody};
 
 static void notice(struct producer *producer, enum stream_trouble trouble, const char *text)
 {
-        if (handle_troubled(&producer->handle, trouble)) producer->events->notice(producer->user, text);
+        enum err err = trouble == TROUBLE_SILENCE ? ERR_TIMEOUT : ERR_FAILED;
+
+        if (handle_troubled(&producer->handle, trouble)) producer->events->notice(producer->user, err, text);
 }
 
 static void well(struct producer *producer)
 {
-        if (handle_well(&producer->handle)) producer->events->notice(producer->user, HANDLE_ANSWERS);
+        if (handle_well(&producer->handle)) producer->events->notice(producer->user, OK, HANDLE_ANSWERS);
 }
 
 /* Keeps a copy of the message, as the bytes that will be pushed. */
@@ -75,7 +74,8 @@ static bool keep(struct producer *producer, const struct message *msg)
                 context_count(producer->handle.ctx, STAT_FRAMES_TOO_LARGE);
                 return false;
         }
-        if (producer->count < 2 * limits->unconfirmed && producer->bytes + n <= 2 * limits->unconfirmed_bytes) push = malloc(sizeof *push + n);
+        if (producer->count < 2 * limits->unconfirmed && producer->bytes + n <= 2 * limits->unconfirmed_bytes)
+                push = malloc(sizeof *push + n);
         if (!push) {
                 context_count(producer->handle.ctx, STAT_DROP_UNCONFIRMED_FULL);
                 return false;
@@ -144,8 +144,7 @@ static void rewind_pushes(struct producer *producer)
 {
         struct push *push;
 
-        TAILQ_FOREACH(push, &producer->pushes, entry)
-        {
+        TAILQ_FOREACH (push, &producer->pushes, entry) {
                 push->out = false;
         }
         producer->next = TAILQ_FIRST(&producer->pushes);
@@ -183,8 +182,7 @@ static struct push *find_out(struct producer *producer, uint64_t id)
 {
         struct push *push;
 
-        TAILQ_FOREACH(push, &producer->pushes, entry)
-        {
+        TAILQ_FOREACH (push, &producer->pushes, entry) {
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 if (push == producer->next) return NULL;
                 if (push->out && push->id == id) return push;
@@ -339,8 +337,8 @@ static void bury(void *object)
         free(producer);
 }
 
-struct producer *producer_new(struct router *router, struct bytes service, struct bytes stream_name, const struct stream_client_limits *limits,
-                              const struct producer_events *events, void *user)
+struct producer *producer_new(struct router *router, struct bytes service, struct bytes stream_name,
+                              const struct stream_client_limits *limits, const struct producer_events *events, void *user)
 {
         struct producer *producer = calloc(1, sizeof *producer);
 
@@ -369,10 +367,7 @@ void producer_free(struct producer *producer)
         context_bury(producer->handle.ctx, &producer->grave, bury, producer);
 }
 
-struct bytes producer_address(const struct producer *producer)
-{
-        return worker_address(producer->entrance);
-}
+struct bytes producer_address(const struct producer *producer) { return worker_address(producer->entrance); }
 
 void producer_connected(struct producer *producer, struct bytes conn)
 {
@@ -394,7 +389,4 @@ bool producer_full(const struct producer *producer)
         return producer->count >= producer->limits.unconfirmed || producer->bytes >= producer->limits.unconfirmed_bytes;
 }
 
-size_t producer_unconfirmed(const struct producer *producer)
-{
-        return producer->count;
-}
+size_t producer_unconfirmed(const struct producer *producer) { return producer->count; }

@@ -17,15 +17,16 @@ struct producer_events {
         void (*full)(void *user);
         /* Every message given so far is confirmed, or room is there again after ERR_FULL. */
         void (*drained)(void *user);
-        /* Something for people: "the node did not answer within 10 s; its Kafka may be away". Once for each trouble. */
-        void (*notice)(void *user, const char *text);
+        /* Something for people, once for each trouble: ERR_TIMEOUT, the node does not answer; ERR_FAILED, it cannot store or answers
+         * wrongly; OK, that is over. */
+        void (*notice)(void *user, enum err err, const char *text);
         /* The stream cannot be used ("no such ...": the node's reason): the node refused to create it. */
         void (*refused)(void *user, const char *reason);
 };
 
 /* name is copied; `service` is the stream service's address ("stream_kafka"). */
-struct producer *producer_new(struct router *router, struct bytes service, struct bytes stream_name, const struct stream_client_limits *limits,
-                              const struct producer_events *events, void *user);
+struct producer *producer_new(struct router *router, struct bytes service, struct bytes stream_name,
+                              const struct stream_client_limits *limits, const struct producer_events *events, void *user);
 void producer_free(struct producer *producer);
 
 /* The address to put into a route in place of the connection's. Accepts ORIGIN_LOCAL alone. Messages beyond the limit are dropped

@@ -27,10 +27,7 @@ struct pull *window_add(struct pull_window *window, uint64_t id, uint64_t from, 
         return NULL;
 }
 
-static void bury_answer(void *object)
-{
-        free(object);
-}
+static void bury_answer(void *object) { free(object); }
 
 void pull_remove(struct pull *pull, struct context *ctx)
 {
@@ -40,7 +37,8 @@ void pull_remove(struct pull *pull, struct context *ctx)
 
 void window_clear(struct pull_window *window, struct context *ctx)
 {
-        for (size_t i = 0; i < CONSUMER_PULLS_MAX; i++) pull_remove(&window->pulls[i], ctx);
+        for (size_t i = 0; i < CONSUMER_PULLS_MAX; i++)
+                pull_remove(&window->pulls[i], ctx);
         window->stride = 0;
 }
 
@@ -69,7 +67,8 @@ static struct survey survey(const struct pull_window *window, uint64_t index)
         return s;
 }
 
-bool window_next(const struct pull_window *window, uint64_t index, const struct stream_client_limits *limits, uint64_t *from, uint64_t *limit)
+bool window_next(const struct pull_window *window, uint64_t index, const struct stream_client_limits *limits, uint64_t *from,
+                 uint64_t *limit)
 {
         struct survey s = survey(window, index);
         uint64_t next;
@@ -92,8 +91,10 @@ void window_learn(struct pull_window *window, const struct pull *pull, uint64_t 
 {
         bool full = count >= pull->limit || bytes >= FRAME_MAX / 2;
 
-        if (!full) window->stride = 0;
-        else if (pull->limit >= pull_limit) window->stride = count;
+        if (!full)
+                window->stride = 0;
+        else if (pull->limit >= pull_limit)
+                window->stride = count;
 }
 
 enum err pull_hold(struct pull *pull, struct bytes messages)

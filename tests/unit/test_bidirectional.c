@@ -19,7 +19,7 @@ static struct stream_client_limits limits;
 
 static void on_ready(void *user) { (void)user, ready++; }
 static void on_drained(void *user) { (void)user, drained++; }
-static void on_notice(void *user, const char *text) { (void)user, (void)text, notices++; }
+static void on_notice(void *user, enum err err, const char *text) { (void)user, (void)err, (void)text, notices++; }
 static void on_refused(void *user, const char *reason) { (void)user, (void)reason, refusals++; }
 static const struct bidirectional_events events = {on_ready, on_drained, on_notice, on_refused};
 

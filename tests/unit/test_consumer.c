@@ -18,9 +18,9 @@ static char said[512], got[4096]; /* what was routed on, one letter a message */
 
 static void on_ready(void *user) { (void)user, ready++; }
 
-static void on_notice(void *user, const char *text)
+static void on_notice(void *user, enum err err, const char *text)
 {
-        (void)user;
+        (void)user, (void)err;
         notices++;
         snprintf(said, sizeof said, "%s", text);
 }

@@ -19,9 +19,9 @@ static void on_ready(void *user) { (void)user, ready++; }
 static void on_full(void *user) { (void)user, full++; }
 static void on_drained(void *user) { (void)user, drained++; }
 
-static void on_notice(void *user, const char *text)
+static void on_notice(void *user, enum err err, const char *text)
 {
-        (void)user;
+        (void)user, (void)err;
         notices++;
         snprintf(said, sizeof said, "%s", text);
 }
