@@ -47,7 +47,7 @@ static struct {
         bool all_read; /* nothing more is sent: the end of stdin, or a line that cannot be */
         bool refused;  /* ... the latter */
         bool ended;
-        STAILQ_HEAD(, line) lines; /* sent, and no echo yet, in order */
+        STAILQ_HEAD(line_list, line) lines; /* sent, and no echo yet, in order */
         size_t count, bytes;
         uint64_t sent, came;  /* lines and echoes, in all */
         uint64_t sent_before; /* `sent` when the channel that is tried was begun */
@@ -452,7 +452,7 @@ static int open_alice(void)
         config.trusted = &alice.peer_identifier;
         config.trusted_count = alice.peer_identifier ? 1 : 0;
         status = strop_new(&config, &callbacks, NULL, &alice.strop, why, sizeof why);
-        if (status) return cli_fail(&cli, status == STROP_USAGE ? EXIT_USAGE : EXIT_FAILED, "%s", why);
+        if (status) return cli_fail(&cli, status == STROP_USAGE && !alice.invitation ? EXIT_USAGE : EXIT_FAILED, "%s", why);
         alice.interrupt = strop_watch_signal(alice.strop, SIGINT, on_signal, NULL);
         alice.terminate = strop_watch_signal(alice.strop, SIGTERM, on_signal, NULL);
         alice.deadline = strop_watch_time(alice.strop, alice.timeout * 1000, on_deadline, NULL);

@@ -70,6 +70,5 @@ test: ## everything
 	@tests/run-stages $(TEST_STAGES)
 
 .PHONY: bench
-bench: all ## measure echoes through a node and a real Kafka
-	@deploy/setup test
-	@STROP_BUILD=$(BUILD) /usr/bin/python3 tests/programs/bench.py
+bench: $(BUILD)/strop-node $(LOAD_BIN) ## load a node on the embedded log, or on the Kafka at BENCH_KAFKA
+	@tests/bench/run $(BUILD) $(or $(BENCH_KAFKA),embedded)

@@ -129,6 +129,7 @@ static struct read *first_that_wants(const struct log_stream *stream, bool *come
 
         *comes = false;
         TAILQ_FOREACH(read, &stream->read.reads, entry) {
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 enum read_need need = reader_need(read);
 
                 if (need == READ_WANTS && !first) first = read;
@@ -187,6 +188,7 @@ static void plan_ends(struct log_stream *stream)
         const struct read *read;
 
         TAILQ_FOREACH(read, &stream->read.reads, entry) {
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 enum read_need need = reader_need(read);
 
                 asks |= need == READ_ASKS;
@@ -334,6 +336,7 @@ static void look_around(void *arg)
         struct log_stream *stream;
 
         TAILQ_FOREACH(stream, &reader->alive, read.by_live) {
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 if (now - stream->read.foreign_ms < FOREIGN_MS) continue;
                 stream->read.tail.foreign = false;
                 fetch_stop(stream->read.live);

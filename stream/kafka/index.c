@@ -9,7 +9,9 @@
 #include <string.h>
 
 enum {
-        REQUEST_MS = 2000,   /* a request that found no coordinator hangs until its time is over: try again soon */
+        /* As long as librdkafka lets it be: 2.0.2 ends the process when the time of a request is over while it looks for its coordinator
+         * (an assertion on its eonce, at the next change of a broker). Requests end by an answer or an error, and are tried again. */
+        REQUEST_MS = 3600000,
         RETRY_MS = 200,
         LOADS_OUT_MAX = 64,
 };

@@ -126,6 +126,7 @@ void reader_serve(struct log_stream *stream)
         stream->refs++;
 again:
         TAILQ_FOREACH(read, &stream->read.reads, entry) {
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 if (read->pass == pass) continue;
                 read->pass = pass;
                 if (answer_from_tail(read) || answer_from_run(read)) goto again; /* whoever was told may have cancelled others */
@@ -283,6 +284,7 @@ void reader_topic_created(struct kafka_topic *topic)
         if (!topic->made) return;
         LIST_FOREACH(stream, &topic->streams, entry) {
                 tail_reset(topic->log->reader->tail, &stream->read.tail);
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 follow_drop(stream);
                 stream->read.end_known = false;
                 reader_note_end(stream, 0, context_now_ms(topic->log->ctx));

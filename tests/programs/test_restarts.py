@@ -102,4 +102,5 @@ def test_kafka_comes_again(end, own_kafka, start_node, start_bob, start_alice):
     alice.say(*lines(20, 10))
     assert alice.finish(60) == 0, alice.tail() + node.tail()
     assert alice.out == lines(0, 30)
-    assert bob.received() == lines(0, 30)
+    # Alice may have sent again, through a second channel, what had no echo in time: Bob has it twice then, but each first in its order.
+    assert list(dict.fromkeys(bob.received())) == lines(0, 30)
