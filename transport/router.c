@@ -147,15 +147,32 @@ static bool queue_grow(struct router *router)
         return true;
 }
 
+/* What a handler has sent goes before what waited already, in its order: all that follows from one message is done before the next one's turn, so
+ * an answer that takes few hops does not overtake an earlier one that takes more. */
+static void bring_forward(struct router *router, size_t waited)
+{
+        if (waited == 0) return;
+        for (size_t sent = router->count - waited; sent > 0; sent--) {
+                struct delivery last = router->queue[(router->head + router->count - 1) & (router->cap - 1)];
+
+                router->head = (router->head - 1) & (router->cap - 1);
+                router->queue[router->head] = last;
+        }
+}
+
 static void run_dry(struct router *router)
 {
+        size_t waited;
+
         router->running = true;
         while (router->count > 0) {
                 struct delivery delivery = router->queue[router->head];
 
                 router->head = (router->head + 1) & (router->cap - 1);
                 router->count--;
+                waited = router->count;
                 deliver(router, &delivery);
+                bring_forward(router, waited);
         }
         router->running = false;
         arena_reset(&router->arena);

@@ -4,6 +4,9 @@
  * router_send works the queue off until it is dry, then the scratch arena is reset. So the stack is bounded
  * however long a route is, and a message costs no allocation of its own.
  *
+ * All that follows from one message is done before the next one that waits has its turn: what came first is answered first, however many hops its
+ * answer takes.
+ *
  * What a message given to router_send may point into: the delivery that is being handled, the router's arena, or memory that
  * lives until the queue has run dry. A handler that keeps bytes longer copies them.
  *

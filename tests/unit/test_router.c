@@ -97,6 +97,58 @@ static void test_delivery_is_flat(void **state)
         router_remove(f->router, c.worker);
 }
 
+struct order {
+        struct router *router;
+        struct bytes got[8];
+        size_t count;
+};
+
+static void note_payload(void *self, const struct delivery *delivery)
+{
+        struct order *order = self;
+
+        order->got[order->count++] = delivery->msg.payload;
+}
+
+/* Three messages at once: over four hops, over one, over two. */
+static void send_three(void *self, const struct delivery *delivery)
+{
+        struct order *order = self;
+        static const struct bytes names[] = {BYTES_LITERAL("1"), BYTES_LITERAL("2"), BYTES_LITERAL("3")};
+        static const size_t hops[] = {3, 0, 1};
+        struct bytes way[4];
+
+        (void)delivery;
+        for (size_t i = 0; i < 3; i++) {
+                struct message msg = {.payload = names[i]};
+
+                for (size_t hop = 0; hop < hops[i]; hop++) way[hop] = BYTES_LITERAL("a");
+                way[hops[i]] = BYTES_LITERAL("end");
+                assert_ok(route_of_locals(router_arena(order->router), way, hops[i] + 1, &msg.onward));
+                assert_ok(router_send(order->router, ORIGIN_OWN, msg));
+        }
+}
+
+static void test_what_came_first_is_done_first(void **state)
+{
+        struct fixture *f = *state;
+        struct order order = {.router = f->router};
+        struct worker *start, *end;
+        struct bytes hop = BYTES_LITERAL("start");
+        struct counter c;
+
+        counter_at(f, BYTES_LITERAL("a"), ORIGIN_LOCAL, &c);
+        c.forward = true;
+        assert_ok(router_add(f->router, hop, ORIGIN_LOCAL, send_three, &order, &start));
+        assert_ok(router_add(f->router, BYTES_LITERAL("end"), ORIGIN_LOCAL, note_payload, &order, &end));
+        send_to(f, ORIGIN_LOCAL, &hop, 1);
+        assert_int_equal(order.count, 3);
+        for (size_t i = 0; i < 3; i++) assert_int_equal(order.got[i].p[0], '1' + i);
+        router_remove(f->router, start);
+        router_remove(f->router, end);
+        router_remove(f->router, c.worker);
+}
+
 static void test_C23_origins(void **state)
 {
         static const enum origin_kind kinds[] = {ORIGIN_LOCAL, ORIGIN_TCP, ORIGIN_STREAM, ORIGIN_CHANNEL, ORIGIN_CHANNEL_UNTRUSTED};
@@ -260,6 +312,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_delivery_is_flat, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_what_came_first_is_done_first, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_C23_origins, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_unknown_address, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_removal_in_own_handler, setup, teardown),
