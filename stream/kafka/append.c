@@ -123,13 +123,15 @@ static bool hand_over(struct log_stream *stream, struct producer *producer)
         return true;
 }
 
+/* The first record goes alone: where a topic was just made, its leader may refuse the first request and store the one behind it, since it knows no
+ * sequence of this producer yet; librdkafka 2.0.2 then takes the first for stored (success, without an offset). */
 void append_push(struct log_stream *stream)
 {
         struct producer *producer = stream->topic->producer;
         struct append_stream *append = &stream->append;
 
         while (append->next && !append->broken && !append->stalled && producer->state == PRODUCER_LIVE) {
-                if (append->one_by_one && append->flying) return;
+                if ((append->one_by_one || !append->proven) && append->flying) return;
                 if (!hand_over(stream, producer)) return;
         }
 }
@@ -189,6 +191,7 @@ void append_report(struct append *append, rd_kafka_msg_status_t status, rd_kafka
         if (!s->broken && !err && offset >= 0) {
                 append->state = APPEND_STORED;
                 append->index = (uint64_t)offset;
+                s->proven = true;
                 s->repeats = 0;
         } else if (!s->broken && !gone && err && is_definite(append, status, err)) {
                 decide(append, err);
@@ -215,6 +218,7 @@ void append_report(struct append *append, rd_kafka_msg_status_t status, rd_kafka
 void append_lost(struct log_stream *stream)
 {
         stream->append.flying = 0;
+        stream->append.proven = false;
         wait_again(stream);
 }
 

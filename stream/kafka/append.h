@@ -39,6 +39,7 @@ struct append_stream {
         unsigned repeats;     /* times in a row that an outcome was open */
         bool broken;          /* an outcome is open: nothing is handed until no report is due */
         bool one_by_one;      /* Kafka found a batch too large: until the list is empty, one at a time */
+        bool proven;          /* this producer has stored a record in this topic as it now is; until then one at a time */
         bool stalled;         /* in its producer's list of streams to be tried again later */
         TAILQ_ENTRY(log_stream) by_stall;
 };

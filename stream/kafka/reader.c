@@ -283,6 +283,7 @@ void reader_topic_created(struct kafka_topic *topic)
 
         if (!topic->made) return;
         LIST_FOREACH(stream, &topic->streams, entry) {
+                stream->append.proven = false;
                 tail_reset(topic->log->reader->tail, &stream->read.tail);
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 follow_drop(stream);

@@ -30,7 +30,7 @@ struct peer {
         size_t address_n;
         uint8_t *in;
         size_t in_n, in_cap;
-        uint64_t pushed, pulled, next_index;
+        uint64_t pushed, pulled, next_index, next_number;
 };
 
 static struct {
@@ -129,6 +129,8 @@ static void take_pulled(struct peer *peer, const struct stream_response *respons
                 if (message.data.n != options.size || message.index < peer->next_index) die("a message came twice, or another one");
                 memcpy(&number, message.data.p, sizeof number);
                 if (number >= pushed || pull_us[number]) die("a message that was not sent, or twice");
+                if (number < peer->next_number) die("a message overtook another");
+                peer->next_number = number + 1;
                 pull_us[number] = now_us() - sent_at[number] + 1;
                 peer->next_index = message.index + 1;
                 peer->pulled++;
