@@ -23,16 +23,20 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 FUZZ_BIN := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,$(FUZZ_NAMES))
 FUZZ_SECONDS ?= 10
 FUZZ_ENGINE ?= standalone
-FUZZ_SHARED := $(call obj,tests/fuzz/fuzz.c $(if $(filter standalone,$(FUZZ_ENGINE)),tests/fuzz/standalone.c))
-$(FUZZ_BIN): LDFLAGS += $(if $(filter libfuzzer,$(FUZZ_ENGINE)),-fsanitize=fuzzer)
-$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_SHARED) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
--include $(patsubst %.o,%.d,$(call obj,$(FUZZ_SRC) tests/fuzz/fuzz.c tests/fuzz/standalone.c))
+FUZZ_SHARED_SRC := tests/fuzz/fuzz.c tests/fuzz/remember.c
+FUZZ_SHARED := $(call obj,$(FUZZ_SHARED_SRC) $(if $(filter standalone,$(FUZZ_ENGINE)),tests/fuzz/standalone.c))
+FUZZ_WRAPPED := x25519_public x25519 ed25519_public ed25519_sign ed25519_verify
+$(FUZZ_BIN): LDFLAGS += $(if $(filter libfuzzer,$(FUZZ_ENGINE)),-fsanitize=fuzzer) $(FUZZ_WRAPPED:%=-Wl,--wrap=crypto_%)
+$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_SHARED) $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
+-include $(patsubst %.o,%.d,$(call obj,$(FUZZ_SRC) $(FUZZ_SHARED_SRC) tests/fuzz/standalone.c))
 
-.PHONY: fuzz fuzz-targets fuzz-corpora fuzz-corpus test-fuzz-corpora
+.PHONY: fuzz fuzz-targets fuzz-corpora fuzz-corpus test-fuzz test-fuzz-corpora
 fuzz-targets: $(FUZZ_BIN)
-fuzz: ## fuzz each decoder for FUZZ_SECONDS; FUZZ_NAMES="cbor frame" for some of them
-	@$(MAKE) -s CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build/fuzz FUZZ_ENGINE=libfuzzer fuzz-targets
+fuzz: ## fuzz each target for FUZZ_SECONDS, or until FUZZ_RUNS executions; FUZZ_NAMES="cbor frame" for some of them
+	@$(MAKE) -s CC=clang SAN=fuzzer-no-link,address,undefined OPTIMIZE=-O2 BUILD=build/fuzz FUZZ_ENGINE=libfuzzer fuzz-targets
 	@BUILD=build/fuzz tests/fuzz/run fuzz $(FUZZ_SECONDS) $(FUZZ_NAMES)
+test-fuzz: ## a few seconds of each
+	@$(MAKE) -s FUZZ_SECONDS=3 fuzz
 test-fuzz-corpora: ## each fuzz target with its corpus, without a fuzzer, under sanitizers
 	@$(MAKE) -s SAN=$(if $(SAN),$(SAN),address$(comma)undefined) fuzz-corpora
 fuzz-corpora: $(FUZZ_BIN)
@@ -62,7 +66,7 @@ test-interop: all interop ## against endpoints made with the Ockam crates
 	@$(PYTEST) tests/interop
 
 # All that CI runs, in this order: each name is a target `test-<name>`.
-TEST_STAGES := unit unit-san fuzz-corpora simulation simulation-san lint programs programs-san interop
+TEST_STAGES := unit unit-san fuzz-corpora fuzz simulation simulation-san lint programs programs-san interop
 
 .PHONY: test
 test: ## everything

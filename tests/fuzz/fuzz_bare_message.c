@@ -30,26 +30,48 @@ static void check_route(struct route route, struct arena *arena)
         fuzz_require(bytes_equal(route_rest(again).encoded, route_rest(route).encoded));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Routes that a message goes on with: another one behind, a copy that outlives it. */
+static void check_other_routes(const struct message *msg, struct arena *arena)
 {
-        struct message msg, again;
-        struct arena arena;
+        struct route both;
+        struct route_copy copy;
         char text[64];
 
-        if (message_read(bytes_make(data, size), HOPS, &msg) != OK) return 0;
-        arena_init(&arena, ARENA);
-        check_route(msg.onward, &arena);
-        check_route(msg.ret, &arena);
-        fuzz_require(strlen(route_text(msg.onward, text, sizeof text)) < sizeof text);
-        arena_clear(&arena);
+        fuzz_require(route_concat(arena, msg->onward, msg->ret, &both) == OK && both.count == msg->onward.count + msg->ret.count);
+        fuzz_require(both.encoded.n == msg->onward.encoded.n + msg->ret.encoded.n);
+        fuzz_require(route_copy(msg->ret, &copy) == OK && bytes_equal(copy.route.encoded, msg->ret.encoded));
+        route_copy_clear(&copy);
+        for (size_t cap = 1; cap <= sizeof text; cap += 21) fuzz_require(strlen(route_text(both, text, cap)) < cap);
+}
 
-        size_t cap = message_size(&msg);
+/* Encoded and decoded it is the same again. */
+static void check_again(const struct message *msg, size_t size)
+{
+        size_t cap = message_size(msg);
         uint8_t *memory = fuzz_memory(cap);
         struct writer w = writer_make(memory, cap);
-        message_put(&w, &msg);
+        struct message again;
+
+        message_put(&w, msg);
         fuzz_require(!w.full && w.n == cap && cap <= size);
         fuzz_require(message_read(writer_bytes(&w), HOPS, &again) == OK);
-        check_same(&again, &msg);
+        check_same(&again, msg);
         free(memory);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        struct message msg, wide;
+        struct arena arena;
+
+        arena_init(&arena, ARENA);
+        if (message_read(bytes_make(data, size), HOPS, &msg) == OK) {
+                check_route(msg.onward, &arena);
+                check_route(msg.ret, &arena);
+                check_other_routes(&msg, &arena);
+                check_again(&msg, size);
+        }
+        if (message_read_wide(bytes_make(data, size), HOPS, &arena, &wide) == OK) check_again(&wide, size);
+        arena_clear(&arena);
         return 0;
 }
