@@ -7,7 +7,13 @@
 
 #include <stdlib.h>
 
-enum { REPEAT_MS = 100, REPEAT_DOUBLINGS = 6, FULL_MS = 10 };
+enum {
+        REPEAT_MS = 100, /* before what is open is produced once more, doubled each time */
+        REPEAT_DOUBLINGS = 6,
+        FULL_MS = 10, /* librdkafka's queue is full */
+        /* A broker forgets a producer that wrote nothing to a partition for long (producer.id.expiration.ms, by default a day). */
+        PROVEN_MS = 3600000,
+};
 
 void append_stream_init(struct append_stream *append)
 {
@@ -30,9 +36,15 @@ static struct log_result result_of(const struct append *append)
                 return result;
         }
         switch (kafka_verdict(append->err)) {
-        case KAFKA_ABSENT: result.err = ERR_NOT_FOUND; break;
-        case KAFKA_DENIED: result.err = ERR_NOT_ALLOWED; break;
-        default: result.err = ERR_FAILED; break;
+        case KAFKA_ABSENT:
+                result.err = ERR_NOT_FOUND;
+                break;
+        case KAFKA_DENIED:
+                result.err = ERR_NOT_ALLOWED;
+                break;
+        default:
+                result.err = ERR_FAILED;
+                break;
         }
         if (append->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || append->err == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE)
                 result.err = ERR_TOO_LARGE;
@@ -47,12 +59,16 @@ static void tell(struct append *append, bool later)
         struct log_result result = result_of(append);
 
         producers_release(log->producers, append->record ? append->record->n : 0);
-        if (append->state == APPEND_STORED) reader_acked(append->stream, append->index, append->record);
-        else tail_record_free(append->record);
+        if (append->state == APPEND_STORED)
+                reader_acked(append->stream, append->index, append->record);
+        else
+                tail_record_free(append->record);
         append->record = NULL;
         if (producers_is_cancelled(log->producers, append->token)) return;
-        if (later) kafka_done_later(log, &result);
-        else kafka_done(log, &result);
+        if (later)
+                kafka_done_later(log, &result);
+        else
+                kafka_done(log, &result);
 }
 
 /* Tells what is decided, in order. The stream must be held by the caller. */
@@ -65,19 +81,29 @@ static void settle(struct log_stream *stream, bool later)
                 tell(append, later);
                 append_free(append);
         }
-        if (STAILQ_EMPTY(&stream->append.list)) stream->append.one_by_one = false;
 }
 
+static struct append *waiting_from(struct append *append)
+{
+        while (append && append->state != APPEND_WAITING)
+                append = STAILQ_NEXT(append, entry);
+        return append;
+}
+
+/* What is stored before the first open one stays so and has been told, or is in a moment; from that one on all is produced again, or the
+ * order would not hold. */
 static void wait_again(struct log_stream *stream)
 {
-        struct append *append;
+        struct append *append = STAILQ_FIRST(&stream->append.list);
 
-        STAILQ_FOREACH(append, &stream->append.list, entry) {
-                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
+        while (append && (append->state == APPEND_STORED || append->state == APPEND_FAILED))
+                append = STAILQ_NEXT(append, entry);
+        for (; append; append = STAILQ_NEXT(append, entry)) {
+                if (append->state == APPEND_FAILED) continue;
                 if (append->state == APPEND_FLYING || append->state == APPEND_STORED) append->maybe = true;
                 append->state = APPEND_WAITING;
         }
-        stream->append.next = STAILQ_FIRST(&stream->append.list);
+        stream->append.next = waiting_from(STAILQ_FIRST(&stream->append.list));
         stream->append.broken = false;
 }
 
@@ -88,6 +114,9 @@ static void decide(struct append *append, rd_kafka_resp_err_t err)
         log_debug("kafka", "stream %s: append refused: %s", append->stream->topic->name, rd_kafka_err2str(err));
 }
 
+/* The error means that the topic is not what it was, if it is there at all. */
+static bool is_gone(rd_kafka_resp_err_t err) { return kafka_verdict(err) == KAFKA_ABSENT; }
+
 /* False: no more for now. */
 static bool hand_over(struct log_stream *stream, struct producer *producer)
 {
@@ -96,13 +125,12 @@ static bool hand_over(struct log_stream *stream, struct producer *producer)
         struct tail_record *record = first->record;
         rd_kafka_resp_err_t err;
 
-        first->alone = append->flying == 0;
         if (rd_kafka_produce(stream->topic->rkt, (int32_t)stream->partition, 0, record->n ? record->data : NULL, record->n, NULL, 0,
                              first) == 0) {
                 first->state = APPEND_FLYING;
                 append->flying++;
                 producer->flying++;
-                append->next = STAILQ_NEXT(first, entry);
+                append->next = waiting_from(first);
                 return true;
         }
         err = rd_kafka_last_error();
@@ -114,26 +142,44 @@ static bool hand_over(struct log_stream *stream, struct producer *producer)
                 producer_retire(producer);
                 return false;
         }
-        if (first->maybe && kafka_verdict(err) != KAFKA_ABSENT) {
+        if (first->maybe && !is_gone(err)) {
                 producer_stall(producer, stream, REPEAT_MS << REPEAT_DOUBLINGS);
                 return false;
         }
+        if (is_gone(err)) append->proven = false;
         decide(first, err);
-        append->next = STAILQ_NEXT(first, entry);
+        append->next = waiting_from(first);
         return true;
 }
 
-/* The first record goes alone: where a topic was just made, its leader may refuse the first request and store the one behind it, since it knows no
- * sequence of this producer yet; librdkafka 2.0.2 then takes the first for stored (success, without an offset). */
-void append_push(struct log_stream *stream)
+/* Whether one more may be under way. The first record goes alone: where a topic was just made, its leader may refuse the first request and
+ * store the one behind it, since it knows no sequence of this producer yet; librdkafka 2.0.2 then takes the first for stored (success,
+ * without an offset). And all go alone where Kafka has refused one: what it refuses is then known, and has nothing behind it. */
+static bool may_fly(struct log_stream *stream)
+{
+        struct append_stream *append = &stream->append;
+
+        if (append->flying == 0 && append->proven && context_now_ms(stream->log->ctx) - append->proven_ms > PROVEN_MS)
+                append->proven = false;
+        return append->flying == 0 || (append->proven && !stream->topic->careful);
+}
+
+static void push(struct log_stream *stream)
 {
         struct producer *producer = stream->topic->producer;
         struct append_stream *append = &stream->append;
 
-        while (append->next && !append->broken && !append->stalled && producer->state == PRODUCER_LIVE) {
-                if ((append->one_by_one || !append->proven) && append->flying) return;
+        while (append->next && !append->broken && !append->stalled && producer->state == PRODUCER_LIVE && may_fly(stream))
                 if (!hand_over(stream, producer)) return;
-        }
+}
+
+void append_push(struct log_stream *stream)
+{
+        stream->refs++;
+        push(stream);
+        settle(stream, false);
+        stream->refs--;
+        topics_release(stream);
 }
 
 /* What Kafka need not be asked about: no such partition, or no producer can be had. */
@@ -170,16 +216,50 @@ void append_add(struct log_stream *stream, struct bytes data, uint64_t token)
                 return;
         }
         if (!stream->append.next) stream->append.next = append;
-        append_push(stream);
+        push(stream);
         settle(stream, true);
 }
 
 static bool is_definite(const struct append *append, rd_kafka_msg_status_t status, rd_kafka_resp_err_t err)
 {
         if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED || kafka_verdict(err) == KAFKA_LATER) return false;
-        if (append->maybe && kafka_verdict(err) != KAFKA_ABSENT) return false;
-        /* A batch that is too large says nothing about its records. */
-        return append->alone || err != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+        return !append->maybe || is_gone(err);
+}
+
+/* The report of a producer that has died. What killed it may have been a refusal: in a batch, so it says nothing about one record. */
+static void look_for_refusal(struct log_stream *stream, rd_kafka_msg_status_t status, rd_kafka_resp_err_t err)
+{
+        enum kafka_verdict verdict = kafka_verdict(err);
+
+        if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED || (verdict != KAFKA_REFUSED && verdict != KAFKA_DENIED) || stream->topic->careful)
+                return;
+        log_warning("kafka", "stream %s: Kafka refused a record: %s; from now on one at a time", stream->topic->name,
+                    rd_kafka_err2str(err));
+        stream->topic->careful = true;
+}
+
+static void take_report(struct append *append, rd_kafka_msg_status_t status, rd_kafka_resp_err_t err, int64_t offset, bool gone)
+{
+        struct append_stream *s = &append->stream->append;
+
+        if (!err && offset >= 0) {
+                append->state = APPEND_STORED;
+                append->index = (uint64_t)offset;
+                if (s->broken) return;
+                s->proven = true;
+                s->proven_ms = context_now_ms(append->stream->log->ctx);
+                s->repeats = 0;
+                return;
+        }
+        if (is_gone(err)) s->proven = false;
+        if (!s->broken && !gone && err && is_definite(append, status, err)) {
+                decide(append, err);
+                return;
+        }
+        if (gone && err) look_for_refusal(append->stream, status, err);
+        if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) append->maybe = true;
+        append->state = APPEND_WAITING;
+        s->broken = true;
 }
 
 void append_report(struct append *append, rd_kafka_msg_status_t status, rd_kafka_resp_err_t err, int64_t offset, bool gone)
@@ -188,19 +268,7 @@ void append_report(struct append *append, rd_kafka_msg_status_t status, rd_kafka
         struct append_stream *s = &stream->append;
 
         s->flying--;
-        if (!s->broken && !err && offset >= 0) {
-                append->state = APPEND_STORED;
-                append->index = (uint64_t)offset;
-                s->proven = true;
-                s->repeats = 0;
-        } else if (!s->broken && !gone && err && is_definite(append, status, err)) {
-                decide(append, err);
-        } else {
-                if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) append->maybe = true;
-                if (err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) s->one_by_one = true;
-                append->state = APPEND_WAITING;
-                s->broken = true;
-        }
+        take_report(append, status, err, offset, gone);
         stream->refs++;
         settle(stream, false);
         if (s->broken && s->flying == 0) {
@@ -210,7 +278,8 @@ void append_report(struct append *append, rd_kafka_msg_status_t status, rd_kafka
                         producer_stall(stream->topic->producer, stream, (uint32_t)REPEAT_MS << doublings);
                 }
         }
-        append_push(stream);
+        push(stream);
+        settle(stream, false);
         stream->refs--;
         topics_release(stream);
 }

@@ -12,6 +12,7 @@ static const struct {
         {"acks", "an acknowledged push has to be on all in-sync replicas"},
         {"request.required.acks", "an acknowledged push has to be on all in-sync replicas"},
         {"enable.idempotence", "pushes have to be stored in order and without gaps"},
+        {"enable.gapless.guarantee", "pushes have to be stored in order and without gaps"},
         {"message.timeout.ms", "a push that was accepted is never given up"},
         {"delivery.timeout.ms", "a push that was accepted is never given up"},
         {"delivery.report.only.error", "a push is acknowledged when its delivery is reported"},
@@ -42,10 +43,17 @@ static const struct kafka_property producer_defaults[] = {
         {"queue.buffering.max.messages", "10000000"}, /* our own limit, in bytes, is what counts */
         {"queue.buffering.max.kbytes", "2000000"},
 };
+static const struct kafka_property careful_producer_fixed[] = {
+        {"enable.idempotence", "true"},
+        {"acks", "all"},
+        {"message.timeout.ms", "0"},
+};
+/* Otherwise what is behind a refused record is sent again without it, before anybody can decide what becomes of the record. */
 static const struct kafka_property producer_fixed[] = {
         {"enable.idempotence", "true"},
         {"acks", "all"},
         {"message.timeout.ms", "0"},
+        {"enable.gapless.guarantee", "true"},
 };
 
 /* A fetch that waits at the broker keeps the next partition from joining: waits are short, and only partitions that have
@@ -124,6 +132,7 @@ static enum err set_role(rd_kafka_conf_t *conf, enum kafka_role role, bool fixed
         } roles[] = {
                 [KAFKA_CONTROL] = {NULL, 0, control_fixed, LENGTH(control_fixed)},
                 [KAFKA_PRODUCER] = {producer_defaults, LENGTH(producer_defaults), producer_fixed, LENGTH(producer_fixed)},
+                [KAFKA_CAREFUL_PRODUCER] = {producer_defaults, LENGTH(producer_defaults), careful_producer_fixed, LENGTH(careful_producer_fixed)},
                 [KAFKA_HISTORY] = {history_defaults, LENGTH(history_defaults), consumer_fixed, LENGTH(consumer_fixed)},
                 [KAFKA_LIVE] = {live_defaults, LENGTH(live_defaults), consumer_fixed, LENGTH(consumer_fixed)},
         };

@@ -9,7 +9,8 @@
 /* What an instance of librdkafka is for. */
 enum kafka_role {
         KAFKA_CONTROL, /* topics, offsets, indices, and whether Kafka can be reached */
-        KAFKA_PRODUCER,
+        KAFKA_PRODUCER,         /* dies of the first record that Kafka refuses */
+        KAFKA_CAREFUL_PRODUCER, /* lives on */
         KAFKA_HISTORY, /* a consumer for records that lie behind */
         KAFKA_LIVE,    /* a consumer for the ends of streams that others write too */
 };

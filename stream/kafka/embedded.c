@@ -174,10 +174,23 @@ void embedded_set_delay(struct log *log, int ms)
         rd_kafka_mock_broker_set_rtt(embedded_of_log(log)->mock, 1, ms);
 }
 
-void embedded_push_error(struct log *log, int16_t api_key, int16_t error, int count)
+void embedded_push_late(struct log *log, int16_t api_key, int16_t error, int late_ms, int count)
 {
         for (int i = 0; i < count; i++)
-                rd_kafka_mock_push_request_errors(embedded_of_log(log)->mock, api_key, 1, (rd_kafka_resp_err_t)error);
+                rd_kafka_mock_broker_push_request_error_rtts(embedded_of_log(log)->mock, 1, api_key, 1, (rd_kafka_resp_err_t)error, late_ms);
+}
+
+void embedded_push_error(struct log *log, int16_t api_key, int16_t error, int count)
+{
+        embedded_push_late(log, api_key, error, 0, count);
+}
+
+size_t embedded_errors_left(struct log *log, int16_t api_key)
+{
+        size_t left = 0;
+
+        rd_kafka_mock_broker_error_stack_cnt(embedded_of_log(log)->mock, 1, api_key, &left);
+        return left;
 }
 
 void embedded_set_topic_error(struct log *log, const char *topic, int16_t error)

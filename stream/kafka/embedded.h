@@ -17,6 +17,10 @@ void embedded_set_delay(struct log *log, int ms);
 /* The next `count` requests of this kind (Kafka's API key: 0 produce, 1 fetch, 2 list offsets, 3 metadata, 8 offset commit,
  * 9 offset fetch, 10 find coordinator) are answered with this error code of Kafka's. */
 void embedded_push_error(struct log *log, int16_t api_key, int16_t error, int count);
+/* The same (0: no error), the answer late by so much. */
+void embedded_push_late(struct log *log, int16_t api_key, int16_t error, int late_ms, int count);
+/* How many of these are left. */
+size_t embedded_errors_left(struct log *log, int16_t api_key);
 /* The topic counts as unknown to Kafka (3), or is in order again (0), with any error code of Kafka's. */
 void embedded_set_topic_error(struct log *log, const char *topic, int16_t error);
 

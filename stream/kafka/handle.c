@@ -48,7 +48,7 @@ static enum err open_pipe(struct handle *handle, struct reason *why)
 enum err handle_open(struct handle *handle, struct loop *loop, struct health *health, enum kafka_role role, rd_kafka_conf_t *take_conf,
                      void (*event)(void *user, rd_kafka_event_t *event), void *user, struct reason *why)
 {
-        rd_kafka_type_t type = role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
+        rd_kafka_type_t type = role == KAFKA_PRODUCER || role == KAFKA_CAREFUL_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
         char text[256];
         enum err err;
 

@@ -105,6 +105,7 @@ enum kafka_verdict kafka_verdict(rd_kafka_resp_err_t err)
         case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
         case RD_KAFKA_RESP_ERR__DESTROY:
         case RD_KAFKA_RESP_ERR__FATAL:
+        case RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE:
         case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
         case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
         case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:

@@ -6,11 +6,14 @@
 #include <stdlib.h>
 
 enum {
-        RECORD_COST = 512,       /* what an append costs beside its bytes, ours and librdkafka's */
-        COLLECT_MS = 5000,       /* how long a dead producer may take to report what it had */
-        PAUSE_MIN_MS = 50,       /* before a new producer, when the last one died soon */
+        RECORD_COST = 512,   /* what an append costs beside its bytes, ours and librdkafka's */
+        PURGE_AGAIN_MS = 50, /* what is queued in a dead producer is purged so often, since requests that come back are queued */
+        IN_FLIGHT_MS = 1000, /* answers to requests that are out are waited for so long: each tells what else would be open */
+        COLLECT_MS = 5000,   /* how long a dead producer may take to report what it had */
+        PAUSE_MIN_MS = 50,   /* before a new producer, when the last one died soon */
         PAUSE_MAX_MS = 5000,
-        LIVED_MS = 10000,        /* longer than this: the next one is made at once */
+        LIVED_MS = 10000, /* longer than this: the next one is made at once */
+        WORN = 4,         /* full, and serves less than one of so many topics that it knows: made anew */
 };
 
 struct cancelled {
@@ -29,30 +32,32 @@ struct producers {
 };
 
 static void take_event(void *user, rd_kafka_event_t *event);
-static void restart_due(void *arg);
+static void life_due(void *arg);
 static void try_stalled(void *arg);
+static void collected(struct producer *producer);
 
 /* --- a producer's life --- */
 
 static enum err producer_open(struct producer *producer, struct reason *why)
 {
+        enum kafka_role role = producer->careful ? KAFKA_CAREFUL_PRODUCER : KAFKA_PRODUCER;
         struct kafka_log *log = producer->producers->log;
         struct kafka_topic *topic;
         rd_kafka_conf_t *conf;
         enum err err;
 
-        if ((err = kafka_log_conf(log, KAFKA_PRODUCER, &conf, why))) return err;
-        if ((err = handle_open(&producer->handle, log->loop, log->health, KAFKA_PRODUCER, conf, take_event, producer, why))) return err;
+        if ((err = kafka_log_conf(log, role, &conf, why))) return err;
+        if ((err = handle_open(&producer->handle, log->loop, log->health, role, conf, take_event, producer, why))) return err;
         producer->state = PRODUCER_LIVE;
-        producer->purged = false;
         producer->flying = 0;
         producer->topics_known = producer->topic_count;
         producer->opened_ms = context_now_ms(log->ctx);
-        LIST_FOREACH(topic, &producer->topics, by_producer) topic->rkt = rd_kafka_topic_new(producer->handle.rk, topic->name, NULL);
+        LIST_FOREACH (topic, &producer->topics, by_producer)
+                topic->rkt = rd_kafka_topic_new(producer->handle.rk, topic->name, NULL);
         return OK;
 }
 
-static enum err producer_new(struct producers *producers, struct producer **out, struct reason *why)
+static enum err producer_new(struct producers *producers, bool careful, struct producer **out, struct reason *why)
 {
         struct producer *producer = calloc(1, sizeof *producer);
         enum err err;
@@ -60,10 +65,11 @@ static enum err producer_new(struct producers *producers, struct producer **out,
         if (!producer) return fail(why, ERR_NO_MEMORY, "out of memory");
         producer->producers = producers;
         producer->number = ++producers->numbers;
+        producer->careful = careful;
         LIST_INIT(&producer->topics);
         TAILQ_INIT(&producer->stalled);
         timer_init(&producer->stall_timer, try_stalled, producer);
-        timer_init(&producer->restart_timer, restart_due, producer);
+        timer_init(&producer->life_timer, life_due, producer);
         if ((err = producer_open(producer, why))) {
                 free(producer);
                 return err;
@@ -84,19 +90,31 @@ static void producer_free(struct producer *producer)
         struct context *ctx = producer->producers->log->ctx;
 
         context_timer_stop(ctx, &producer->stall_timer);
-        context_timer_stop(ctx, &producer->restart_timer);
+        context_timer_stop(ctx, &producer->life_timer);
         LIST_REMOVE(producer, entry);
         free(producer);
 }
 
-/* What was handed over waits again, and goes out in order. */
+static void attach(struct kafka_topic *topic, struct producer *producer)
+{
+        topic->producer = producer;
+        LIST_INSERT_HEAD(&producer->topics, topic, by_producer);
+        producer->unwanted = false;
+        producer->topic_count++;
+        producer->topics_known++;
+        if (producer->state == PRODUCER_LIVE) topic->rkt = rd_kafka_topic_new(producer->handle.rk, topic->name, NULL);
+}
+
+/* What waits goes out, in the order of each stream. */
 static void push_all(struct producer *producer)
 {
         struct kafka_topic *topic;
         struct log_stream *stream;
 
-        LIST_FOREACH(topic, &producer->topics, by_producer)
-                LIST_FOREACH(stream, &topic->streams, entry) append_push(stream);
+        LIST_FOREACH (topic, &producer->topics, by_producer)
+                LIST_FOREACH (stream, &topic->streams, entry)
+                        if (stream->append.next) producer_stall(producer, stream, 0);
+        try_stalled(producer);
 }
 
 static void open_again(struct producer *producer)
@@ -106,7 +124,7 @@ static void open_again(struct producer *producer)
         if (producer->producers->given_up) return;
         if (producer_open(producer, &why) != OK) {
                 log_error("kafka", "producer %u: cannot be made anew: %s", producer->number, why.text);
-                set_timer(producer, &producer->restart_timer, PAUSE_MAX_MS);
+                set_timer(producer, &producer->life_timer, PAUSE_MAX_MS);
                 return;
         }
         push_all(producer);
@@ -114,9 +132,13 @@ static void open_again(struct producer *producer)
 
 static uint64_t next_pause(struct producer *producer)
 {
-        if (context_now_ms(producer->producers->log->ctx) - producer->opened_ms > LIVED_MS) producer->pause_ms = 0;
-        else if (producer->pause_ms == 0) producer->pause_ms = PAUSE_MIN_MS;
-        else if (producer->pause_ms < PAUSE_MAX_MS) producer->pause_ms *= 2;
+        if (!producer->died_ms || producer->died_ms - producer->opened_ms > LIVED_MS)
+                producer->pause_ms = 0;
+        else if (producer->pause_ms == 0)
+                producer->pause_ms = PAUSE_MIN_MS;
+        else if (producer->pause_ms < PAUSE_MAX_MS)
+                producer->pause_ms *= 2;
+        producer->died_ms = 0;
         return producer->pause_ms;
 }
 
@@ -125,36 +147,67 @@ static void lose_all(struct producer *producer)
         struct kafka_topic *topic;
         struct log_stream *stream;
 
-        LIST_FOREACH(topic, &producer->topics, by_producer)
-                LIST_FOREACH(stream, &topic->streams, entry) append_lost(stream);
+        LIST_FOREACH (topic, &producer->topics, by_producer)
+                LIST_FOREACH (stream, &topic->streams, entry)
+                        append_lost(stream);
 }
 
-static void destroy_run(struct helper_job *job)
+/* Streams that were to be tried again are tried by the topic's new producer. */
+static void move_stalled(struct kafka_topic *topic, struct producer *from)
 {
-        handle_destroy(&HELPER_JOB_OWNER(job, struct producer, job)->handle);
+        struct log_stream *stream;
+
+        LIST_FOREACH (stream, &topic->streams, entry) {
+                if (stream->append.stalled) TAILQ_REMOVE(&from->stalled, stream, append.by_stall);
+                stream->append.stalled = false;
+                if (stream->append.next) producer_stall(topic->producer, stream, 0);
+        }
 }
+
+/* Topics of which a record was refused go to a careful producer. Nothing of them is under way. */
+static void move_refused(struct producer *producer)
+{
+        struct kafka_topic *topic, *next;
+        struct reason why;
+
+        for (topic = LIST_FIRST(&producer->topics); topic && !producer->careful; topic = next) {
+                next = LIST_NEXT(topic, by_producer);
+                if (!topic->careful) continue;
+                producers_detach(topic);
+                if (producers_attach(producer->producers, topic, &why) != OK) {
+                        log_error("kafka", "topic %s: no careful producer: %s", topic->name, why.text);
+                        attach(topic, producer); /* where it may be refused again, after a pause */
+                        continue;
+                }
+                move_stalled(topic, producer);
+        }
+}
+
+static void destroy_run(struct helper_job *job) { handle_destroy(&HELPER_JOB_OWNER(job, struct producer, job)->handle); }
 
 static void destroy_done(struct helper_job *job)
 {
         struct producer *producer = HELPER_JOB_OWNER(job, struct producer, job);
 
-        producer->state = PRODUCER_PAUSING;
-        if (producer->unwanted) {
-                producer_free(producer);
-                return;
+        if (!producer->producers->given_up) {
+                lose_all(producer);
+                move_refused(producer);
         }
-        lose_all(producer);
-        set_timer(producer, &producer->restart_timer, next_pause(producer));
+        producer->state = PRODUCER_PAUSING;
+        if (producer->unwanted)
+                producer_free(producer);
+        else
+                set_timer(producer, &producer->life_timer, next_pause(producer));
 }
 
 static void producer_end(struct producer *producer)
 {
         struct kafka_topic *topic;
 
-        context_timer_stop(producer->producers->log->ctx, &producer->restart_timer);
+        context_timer_stop(producer->producers->log->ctx, &producer->life_timer);
         producer->state = PRODUCER_ENDING;
         handle_mute(&producer->handle);
-        LIST_FOREACH(topic, &producer->topics, by_producer) {
+        LIST_FOREACH (topic, &producer->topics, by_producer) {
                 if (topic->rkt) rd_kafka_topic_destroy(topic->rkt);
                 topic->rkt = NULL;
         }
@@ -164,44 +217,64 @@ static void producer_end(struct producer *producer)
 
 static void purge_run(struct helper_job *job)
 {
-        rd_kafka_purge(HELPER_JOB_OWNER(job, struct producer, job)->handle.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        struct producer *producer = HELPER_JOB_OWNER(job, struct producer, job);
+
+        rd_kafka_purge(producer->handle.rk, producer->purge_flags);
 }
 
 static void purge_done(struct helper_job *job)
 {
         struct producer *producer = HELPER_JOB_OWNER(job, struct producer, job);
 
-        producer->purged = true;
-        if (producer->flying == 0) producer_end(producer);
-        else set_timer(producer, &producer->restart_timer, COLLECT_MS);
+        producer->purging = false;
+        if (!producer->producers->given_up) set_timer(producer, &producer->life_timer, PURGE_AGAIN_MS);
+        collected(producer);
 }
 
+/* First what is queued alone: requests that are out get their answers, so that less is stored twice. */
+static void purge(struct producer *producer)
+{
+        bool late = context_now_ms(producer->producers->log->ctx) - producer->died_ms >= IN_FLIGHT_MS;
+
+        producer->purge_flags = RD_KAFKA_PURGE_F_QUEUE | (late ? RD_KAFKA_PURGE_F_INFLIGHT : 0);
+        producer->purging = true;
+        producer->job = (struct helper_job){.run = purge_run, .done = purge_done};
+        helper_ask(producer->producers->log->helper, &producer->job);
+}
+
+/* Ends the producer when it has nothing to report any more. */
 static void collected(struct producer *producer)
 {
-        if (producer->state == PRODUCER_PURGING && producer->purged && producer->flying == 0) producer_end(producer);
+        if (producer->flying || producer->purging) return;
+        if (producer->state == PRODUCER_PURGING || producer->state == PRODUCER_DRAINING) producer_end(producer);
 }
 
-/* The reports that are still due do not come: after the producer's end their records wait again. */
-static void restart_due(void *arg)
+static void life_due(void *arg)
 {
         struct producer *producer = arg;
 
-        if (producer->state == PRODUCER_PURGING) producer_end(producer);
-        else if (producer->state == PRODUCER_PAUSING) open_again(producer);
+        if (producer->state == PRODUCER_PAUSING) {
+                open_again(producer);
+        } else if (producer->state == PRODUCER_PURGING) {
+                /* Reports that are still due then do not come: after the producer's end their records wait again. */
+                if (context_now_ms(producer->producers->log->ctx) - producer->died_ms >= COLLECT_MS)
+                        producer_end(producer);
+                else
+                        purge(producer);
+        }
 }
 
 void producer_retire(struct producer *producer)
 {
         char text[256] = "";
 
-        if (producer->state != PRODUCER_LIVE) return;
+        if (producer->state != PRODUCER_LIVE && producer->state != PRODUCER_DRAINING) return;
         rd_kafka_fatal_error(producer->handle.rk, text, sizeof text);
         log_warning("kafka", "producer %u: replaced after a fatal error: %s", producer->number, text);
         context_count(producer->producers->log->ctx, STAT_KAFKA_FATAL);
         producer->state = PRODUCER_PURGING;
-        producer->purged = false;
-        producer->job = (struct helper_job){.run = purge_run, .done = purge_done};
-        helper_ask(producer->producers->log->helper, &producer->job);
+        producer->died_ms = context_now_ms(producer->producers->log->ctx);
+        purge(producer);
 }
 
 /* --- events --- */
@@ -215,7 +288,7 @@ static void take_reports(struct producer *producer, rd_kafka_event_t *event)
                 if (!message->err) health_answered(producer->producers->log->health);
                 producer->flying--;
                 append_report(message->_private, rd_kafka_message_status(message), message->err, message->offset,
-                              producer->state != PRODUCER_LIVE);
+                              producer->state == PRODUCER_PURGING);
         }
         reader_flush(producer->producers->log->reader);
         collected(producer);
@@ -226,11 +299,14 @@ static void take_event(void *user, rd_kafka_event_t *event)
         struct producer *producer = user;
 
         switch (rd_kafka_event_type(event)) {
-        case RD_KAFKA_EVENT_DR: take_reports(producer, event); break;
+        case RD_KAFKA_EVENT_DR:
+                take_reports(producer, event);
+                break;
         case RD_KAFKA_EVENT_ERROR:
                 if (rd_kafka_event_error_is_fatal(event)) producer_retire(producer);
                 break;
-        default: break;
+        default:
+                break;
         }
 }
 
@@ -245,7 +321,6 @@ static void try_stalled(void *arg)
                 TAILQ_REMOVE(&streams, stream, append.by_stall);
                 stream->append.stalled = false;
                 append_push(stream);
-                topics_release(stream);
         }
 }
 
@@ -268,7 +343,7 @@ enum err producers_new(struct kafka_log *log, struct producers **out, struct rea
         producers->log = log;
         LIST_INIT(&producers->list);
         STAILQ_INIT(&producers->grave);
-        if ((err = producer_new(producers, &first, why))) {
+        if ((err = producer_new(producers, false, &first, why))) {
                 free(producers);
                 return err;
         }
@@ -287,7 +362,8 @@ void producers_free(struct producers *producers)
         while ((producer = LIST_FIRST(&producers->list))) {
                 struct kafka_topic *topic;
 
-                while ((topic = LIST_FIRST(&producer->topics))) producers_detach(topic);
+                while ((topic = LIST_FIRST(&producer->topics)))
+                        producers_detach(topic);
                 handle_mute(&producer->handle);
                 handle_destroy(&producer->handle);
                 producer_free(producer);
@@ -296,19 +372,22 @@ void producers_free(struct producers *producers)
                 STAILQ_REMOVE_HEAD(&producers->grave, entry);
                 append_free(append);
         }
-        HASH_ITER(hh, producers->cancelled, cancelled, next) {
+        HASH_ITER(hh, producers->cancelled, cancelled, next)
+        {
                 HASH_DEL(producers->cancelled, cancelled);
                 free(cancelled);
         }
         free(producers);
 }
 
-static struct producer *with_room(struct producers *producers)
+static struct producer *with_room(struct producers *producers, bool careful)
 {
         struct producer *producer;
 
-        LIST_FOREACH(producer, &producers->list, entry)
-                if (!producer->unwanted && producer->topics_known < producers->log->limits.topics_per_producer) return producer;
+        LIST_FOREACH (producer, &producers->list, entry)
+                if (producer->careful == careful && !producer->unwanted &&
+                    producer->topics_known < producers->log->limits.topics_per_producer)
+                        return producer;
         return NULL;
 }
 
@@ -318,13 +397,17 @@ enum err producers_attach(struct producers *producers, struct kafka_topic *topic
         enum err err;
 
         if (producer) return OK;
-        if (!(producer = with_room(producers)) && (err = producer_new(producers, &producer, why))) return err;
-        topic->producer = producer;
-        LIST_INSERT_HEAD(&producer->topics, topic, by_producer);
-        producer->topic_count++;
-        producer->topics_known++;
-        if (producer->state == PRODUCER_LIVE) topic->rkt = rd_kafka_topic_new(producer->handle.rk, topic->name, NULL);
+        if (!(producer = with_room(producers, topic->careful)) && (err = producer_new(producers, topic->careful, &producer, why)))
+                return err;
+        attach(topic, producer);
         return OK;
+}
+
+/* Full, and most of the topics that it knows are no more: room for new ones is made by a new instance. */
+static bool is_worn(const struct producer *producer)
+{
+        return producer->topics_known >= producer->producers->log->limits.topics_per_producer &&
+               producer->topic_count <= producer->topics_known / WORN;
 }
 
 void producers_detach(struct kafka_topic *topic)
@@ -337,11 +420,14 @@ void producers_detach(struct kafka_topic *topic)
         topic->producer = NULL;
         LIST_REMOVE(topic, by_producer);
         producer->topic_count--;
-        if (producer->topic_count || producer->producers->given_up) return;
-        if (producer->topics_known < producer->producers->log->limits.topics_per_producer) return;
-        producer->unwanted = true;
-        if (producer->state == PRODUCER_LIVE) producer_end(producer);
-        else if (producer->state == PRODUCER_PAUSING) producer_free(producer);
+        if (producer->producers->given_up || !is_worn(producer)) return;
+        if (producer->topic_count == 0) producer->unwanted = true;
+        if (producer->state == PRODUCER_LIVE) {
+                producer->state = PRODUCER_DRAINING;
+                collected(producer);
+        } else if (producer->state == PRODUCER_PAUSING && producer->unwanted) {
+                producer_free(producer);
+        }
 }
 
 /* --- accounting --- */
@@ -391,10 +477,17 @@ bool producers_is_cancelled(struct producers *producers, uint64_t token)
         return true;
 }
 
-size_t producers_outstanding(const struct producers *producers)
+unsigned producers_count(const struct producers *producers)
 {
-        return producers->outstanding;
+        const struct producer *producer;
+        unsigned count = 0;
+
+        LIST_FOREACH (producer, &producers->list, entry)
+                count++;
+        return count;
 }
+
+size_t producers_outstanding(const struct producers *producers) { return producers->outstanding; }
 
 void producers_give_up(struct producers *producers)
 {
@@ -403,11 +496,12 @@ void producers_give_up(struct producers *producers)
         struct log_stream *stream;
 
         producers->given_up = true;
-        LIST_FOREACH(producer, &producers->list, entry) {
-                if (producer->state == PRODUCER_LIVE || producer->state == PRODUCER_PURGING) handle_mute(&producer->handle);
+        LIST_FOREACH (producer, &producers->list, entry) {
+                if (producer->state <= PRODUCER_PURGING) handle_mute(&producer->handle); /* later it is the helper's */
                 context_timer_stop(producers->log->ctx, &producer->stall_timer);
-                context_timer_stop(producers->log->ctx, &producer->restart_timer);
-                LIST_FOREACH(topic, &producer->topics, by_producer)
-                        LIST_FOREACH(stream, &topic->streams, entry) append_give_up(stream, &producers->grave);
+                context_timer_stop(producers->log->ctx, &producer->life_timer);
+                LIST_FOREACH (topic, &producer->topics, by_producer)
+                        LIST_FOREACH (stream, &topic->streams, entry)
+                                append_give_up(stream, &producers->grave);
         }
 }

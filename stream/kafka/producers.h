@@ -1,6 +1,10 @@
 /* The pool of producers. A topic belongs to exactly one of them, so that the order of a stream's records is one producer's
  * matter; each has a bounded number of topics, since librdkafka walks all that a producer knows for each message.
- * A producer that librdkafka gave up (a fatal error) is replaced. */
+ * A producer that librdkafka gave up (a fatal error) is replaced, and one that knows many topics and serves few of them.
+ *
+ * A usual producer dies of the first record that Kafka refuses: what is behind it in its stream is then not stored before it is known
+ * what becomes of that record (gapless). So that one stream's refusals do not trouble others again, its topic then
+ * moves to a careful producer, which lives with refusals, and where each stream has one record under way. */
 #ifndef STROP_STREAM_KAFKA_PRODUCERS_H
 #define STROP_STREAM_KAFKA_PRODUCERS_H
 
@@ -8,26 +12,30 @@
 
 enum producer_state {
         PRODUCER_LIVE,
-        PRODUCER_PURGING, /* dead: the helper purges it, and its reports are collected */
-        PRODUCER_ENDING,  /* the helper destroys it */
-        PRODUCER_PAUSING, /* a new one is opened when the timer fires */
+        PRODUCER_DRAINING, /* sound, but knows too many topics that are no more: takes nothing, and ends when its reports are in */
+        PRODUCER_PURGING,  /* dead: the helper purges it, and its reports are collected */
+        PRODUCER_ENDING,   /* the helper destroys it */
+        PRODUCER_PAUSING,  /* a new one is opened when the timer fires */
 };
 
 struct producer {
         LIST_ENTRY(producer) entry;
         struct producers *producers;
-        unsigned number;              /* for logs */
+        unsigned number; /* for logs */
         enum producer_state state;
-        bool purged, unwanted;        /* unwanted: it has no topics any more and is not opened again */
+        bool careful;  /* lives on when Kafka refuses a record */
+        bool unwanted; /* has no topics any more and is not opened again */
+        bool purging;  /* a purge is the helper's */
         struct handle handle;
         LIST_HEAD(topic_list, kafka_topic) topics;
-        size_t topic_count;           /* now */
-        size_t topics_known;          /* since it was opened: librdkafka keeps them all */
-        size_t flying;                /* reports due */
-        uint64_t opened_ms, pause_ms;
+        size_t topic_count;  /* now */
+        size_t topics_known; /* since it was opened: librdkafka keeps them all */
+        size_t flying;       /* reports due */
+        uint64_t opened_ms, died_ms, pause_ms;
         struct stream_list stalled;
-        struct timer stall_timer, restart_timer;
-        struct helper_job job;
+        struct timer stall_timer, life_timer;
+        struct helper_job job; /* of a purge or the end */
+        int purge_flags;       /* the helper's while it purges */
 };
 
 /* Opens the first producer, so that wrong properties are found at once. ERR_USAGE, ERR_NO_MEMORY, ERR_SYSTEM. */
@@ -51,6 +59,8 @@ void producer_stall(struct producer *producer, struct log_stream *stream, uint32
 /* librdkafka says that this one is dead. */
 void producer_retire(struct producer *producer);
 
+/* How many there are. */
+unsigned producers_count(const struct producers *producers);
 /* Appends without an answer. */
 size_t producers_outstanding(const struct producers *producers);
 /* Answers every append that has none as cancelled, and produces nothing any more. */

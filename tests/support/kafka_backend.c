@@ -25,7 +25,8 @@ static struct kafka_backend *backend_of(void *user)
 static struct log *kafka_open(void *user, const struct log_limits *limits, const struct log_events *events, void *events_user)
 {
         struct kafka_backend *kafka = backend_of(user);
-        struct kafka_config config = {.brokers = kafka->brokers, .replication_factor = 1, .limits = *limits};
+        struct kafka_config config = {.brokers = kafka->brokers, .properties = kafka->properties, .property_count = kafka->property_count,
+                                      .replication_factor = 1, .limits = *limits};
         struct reason why = {""};
         struct log *log = NULL;
 

@@ -10,6 +10,8 @@ struct kafka_backend {
         struct context ctx;
         struct loop *loop;
         const char *brokers;        /* "embedded", or addresses */
+        const struct kafka_property *properties; /* for the logs that are opened; none unless a test sets them */
+        size_t property_count;
         char prefix[40];
         bool (*done)(void *arg);
         void *arg;

@@ -453,7 +453,8 @@ static void indices_are_saved_and_loaded(void **state)
         check_index(probe, bob, topic, 0, true, 0);
         check_index(probe, bob, topic, 7, false, 0);
         check_index(probe, bob, nowhere, 0, false, 0);
-        probe_save(probe, bob, nowhere, 0, 5); /* lost, and never told */
+        probe_save(probe, bob, nowhere, 0, 5); /* lost */
+        probe_run(probe, 300);
         check_index(probe, bob, nowhere, 0, false, 0);
         probe_close(probe);
 }

@@ -50,7 +50,7 @@ static void properties_that_promises_rest_on_are_refused(void **state)
         static const char *const names[] = {
                 "acks", "request.required.acks", "enable.idempotence", "message.timeout.ms", "delivery.timeout.ms", "auto.offset.reset",
                 "enable.auto.commit", "group.id", "test.mock.num.brokers", "test.mock.broker.rtt", "transactional.id", "bootstrap.servers",
-                "metadata.broker.list", "enable.partition.eof", "delivery.report.only.error",
+                "metadata.broker.list", "enable.partition.eof", "delivery.report.only.error", "enable.gapless.guarantee",
         };
 
         (void)state;
