@@ -26,11 +26,11 @@ FUZZ_ENGINE ?= standalone
 FUZZ_SHARED_SRC := tests/fuzz/fuzz.c tests/fuzz/remember.c
 FUZZ_SHARED := $(call obj,$(FUZZ_SHARED_SRC) $(if $(filter standalone,$(FUZZ_ENGINE)),tests/fuzz/standalone.c))
 FUZZ_WRAPPED := x25519_public x25519 ed25519_public ed25519_sign ed25519_verify
-$(FUZZ_BIN): LDFLAGS += $(if $(filter libfuzzer,$(FUZZ_ENGINE)),-fsanitize=fuzzer) $(FUZZ_WRAPPED:%=-Wl,--wrap=crypto_%)
+$(FUZZ_BIN): override LDFLAGS += $(if $(filter libfuzzer,$(FUZZ_ENGINE)),-fsanitize=fuzzer) $(FUZZ_WRAPPED:%=-Wl,--wrap=crypto_%)
 $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_SHARED) $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
 -include $(patsubst %.o,%.d,$(call obj,$(FUZZ_SRC) $(FUZZ_SHARED_SRC) tests/fuzz/standalone.c))
 
-.PHONY: fuzz fuzz-targets fuzz-corpora fuzz-corpus test-fuzz test-fuzz-corpora
+.PHONY: fuzz fuzz-targets fuzz-corpora fuzz-corpus fuzz-coverage test-fuzz test-fuzz-corpora
 fuzz-targets: $(FUZZ_BIN)
 fuzz: ## fuzz each target for FUZZ_SECONDS, or until FUZZ_RUNS executions; FUZZ_NAMES="cbor frame" for some of them
 	@$(MAKE) -s CC=clang SAN=fuzzer-no-link,address,undefined OPTIMIZE=-O2 BUILD=build/fuzz FUZZ_ENGINE=libfuzzer fuzz-targets
@@ -41,6 +41,9 @@ test-fuzz-corpora: ## each fuzz target with its corpus, without a fuzzer, under 
 	@$(MAKE) -s SAN=$(if $(SAN),$(SAN),address$(comma)undefined) fuzz-corpora
 fuzz-corpora: $(FUZZ_BIN)
 	@BUILD=$(BUILD) tests/fuzz/run corpora $(FUZZ_NAMES)
+fuzz-coverage: ## which lines of the decoders the corpora reach (needs the package llvm)
+	@$(MAKE) -s CC=clang BUILD=build/coverage CFLAGS='-O1 -g -fprofile-instr-generate -fcoverage-mapping' LDFLAGS=-fprofile-instr-generate fuzz-targets
+	@BUILD=build/coverage tests/fuzz/coverage $(FUZZ_NAMES)
 fuzz-corpus: ## make the seeds of the corpora again, from the vectors
 	@tests/fuzz/make-corpora
 

@@ -61,10 +61,9 @@ static void check_again(const struct message *msg, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+        static struct arena arena = {.limit = ARENA};
         struct message msg, wide;
-        struct arena arena;
 
-        arena_init(&arena, ARENA);
         if (message_read(bytes_make(data, size), HOPS, &msg) == OK) {
                 check_route(msg.onward, &arena);
                 check_route(msg.ret, &arena);
@@ -72,6 +71,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 check_again(&msg, size);
         }
         if (message_read_wide(bytes_make(data, size), HOPS, &arena, &wide) == OK) check_again(&wide, size);
-        arena_clear(&arena);
+        arena_reset(&arena);
         return 0;
 }

@@ -29,11 +29,10 @@ static void check_payload(const struct message *msg, struct arena *arena)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        struct arena arena;
+        static struct arena arena = {.limit = ARENA};
         struct channel_message got;
         struct cbor_reader r;
 
-        arena_init(&arena, ARENA);
         if (channel_message_read(bytes_make(data, size), &arena, HOPS, &got) == OK) {
                 switch (got.kind) {
                 case CHANNEL_MESSAGE_PAYLOAD: check_payload(&got.msg, &arena); break;
@@ -47,6 +46,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 default: fuzz_failed("a message of no kind", __FILE__, __LINE__);
                 }
         }
-        arena_clear(&arena);
+        arena_reset(&arena);
         return 0;
 }

@@ -4,6 +4,8 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { WORDS_MAX = 64 };
 
@@ -58,7 +60,7 @@ static void read_file(const char *text)
         options_clear(&options);
 }
 
-/* A file that is named would be read: that is the other half of this target, and what lies about here is none of its business. */
+/* A file that is named would be read: what lies about here is none of this target's business. */
 static bool names_a_file(const char *word) { return strncmp(word, "--config", 8) == 0; }
 
 static void read_words(char *text)
@@ -87,14 +89,35 @@ static void read_words(char *text)
         options_clear(&options);
 }
 
+static void read_named_file(const char *text, size_t size)
+{
+        static struct options options;
+        char path[32];
+        char *words[] = {(char[]){"strop-node"}, (char[]){"--config"}, path, NULL};
+        struct reason why = {""};
+        int fd = memfd_create("config", MFD_CLOEXEC);
+
+        fuzz_require(fd >= 0 && write(fd, text, size) == (ssize_t)size);
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        if (options_read(&options, 3, words, &why) == OK)
+                check_taken(&options);
+        else
+                fuzz_require(why.text[0] != '\0');
+        options_clear(&options);
+        close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char *text;
 
         if (size == 0) return 0;
+        fuzz_silence();
         text = fuzz_text(bytes_make(data + 1, size - 1));
-        if (data[0] % 2)
+        if (data[0] % 4 == 1)
                 read_words(text);
+        else if (data[0] % 4 == 2)
+                read_named_file(text, size - 1);
         else
                 read_file(text);
         free(text);
