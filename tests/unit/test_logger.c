@@ -1,8 +1,12 @@
-/* The logger: one line of at most 512 bytes whatever comes (R12), levels, and printable(). */
+/* The logger: one line of at most 512 bytes whatever comes (R12), levels, printable(), and that it never waits for who reads it. */
 #include "tests/support/test.h"
 #include "transport/base/logger.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 struct caught {
         size_t count;
@@ -145,6 +149,106 @@ static void printable_cuts_between_characters(void **state)
         assert_int_equal(out[0], 'k');
 }
 
+/* --- nobody reads ---------------------------------------------------------------------------------------------------------- */
+
+struct unread {
+        int read_fd, stderr_copy;
+        char text[1 << 20];
+};
+
+/* stderr is a pipe or a socket from here on; a write that blocks would end the test by the alarm. */
+static struct unread *unread_begin(bool socket)
+{
+        struct unread *unread = calloc(1, sizeof *unread);
+        int fds[2];
+
+        assert_non_null(unread);
+        assert_int_equal(socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, fds) : pipe(fds), 0);
+        fflush(stderr);
+        unread->stderr_copy = dup(STDERR_FILENO);
+        unread->read_fd = fds[0];
+        assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+        close(fds[1]);
+        assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+        alarm(60);
+        return unread;
+}
+
+/* All that has been written since the last time. */
+static const char *unread_take(struct unread *unread)
+{
+        size_t n = 0;
+        ssize_t got;
+
+        while ((got = read(unread->read_fd, unread->text + n, sizeof unread->text - 1 - n)) > 0) n += (size_t)got;
+        unread->text[n] = '\0';
+        return unread->text;
+}
+
+static void unread_end(struct unread *unread)
+{
+        alarm(0);
+        dup2(unread->stderr_copy, STDERR_FILENO);
+        close(unread->stderr_copy);
+        close(unread->read_fd);
+        free(unread);
+}
+
+static size_t count_lines(const char *text)
+{
+        size_t count = 0;
+
+        for (; (text = strchr(text, '\n')); text++) count++;
+        return count;
+}
+
+static void leaves_lines_out_that_nobody_reads_and_says_how_many(bool socket)
+{
+        struct unread *unread = unread_begin(socket);
+        uint64_t before = logger_dropped(), missing;
+        char expected[100];
+        size_t written;
+        int flags = fcntl(STDERR_FILENO, F_GETFL);
+
+        for (int i = 0; i < 3000; i++) log_info("conn 1", "line %d: %0200d", i, 0);
+        missing = logger_dropped() - before;
+        assert_in_range(missing, 1, 2999);
+        written = count_lines(unread_take(unread));
+        assert_int_equal(written + missing, 3000); /* whole lines, each there or counted */
+        log_info(NULL, "after");
+        snprintf(expected, sizeof expected, "warning: %llu lines are missing here: nobody read them\nafter\n", (unsigned long long)missing);
+        assert_string_equal(unread_take(unread), expected);
+        log_info(NULL, "again");
+        assert_string_equal(unread_take(unread), "again\n"); /* it is said once */
+        assert_int_equal(fcntl(STDERR_FILENO, F_GETFL), flags);  /* others have that descriptor too */
+        unread_end(unread);
+}
+
+static void does_not_wait_for_who_reads_a_pipe(void **state)
+{
+        (void)state;
+        leaves_lines_out_that_nobody_reads_and_says_how_many(false);
+}
+
+static void does_not_wait_for_who_reads_a_socket(void **state)
+{
+        (void)state;
+        leaves_lines_out_that_nobody_reads_and_says_how_many(true);
+}
+
+static void outlives_who_reads(void **state)
+{
+        struct unread *unread = unread_begin(false);
+        uint64_t before = logger_dropped();
+
+        (void)state;
+        close(unread->read_fd);
+        log_info(NULL, "nobody is there");
+        assert_int_equal(logger_dropped() - before, 1);
+        unread->read_fd = -1;
+        unread_end(unread);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -153,6 +257,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(one_line_of_512_bytes_r12, catch_setup, catch_teardown),
                 cmocka_unit_test_setup_teardown(escaped_text_is_not_escaped_again, catch_setup, catch_teardown),
                 cmocka_unit_test(printable_escapes),
+                cmocka_unit_test(does_not_wait_for_who_reads_a_pipe),
+                cmocka_unit_test(does_not_wait_for_who_reads_a_socket),
+                cmocka_unit_test(outlives_who_reads),
                 cmocka_unit_test(printable_cuts_between_characters),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,13 @@
 /* Lines to stderr, each at most LINE_MAX_BYTES with its newline, whatever is in it (reliability R12). */
 #include "transport/base/logger.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { LINE_MAX_BYTES = 512 };
 
@@ -17,6 +21,7 @@ static const char *const level_names[] = {
 static _Atomic enum log_level threshold = LOG_LEVEL_INFO;
 static void (*sink)(void *user, enum log_level level, const char *line);
 static void *sink_user;
+static atomic_uint_fast64_t dropped, dropped_said; /* lines; how many of them have been told of */
 
 void logger_set_level(enum log_level level)
 {
@@ -102,6 +107,40 @@ char *printable(char *out, size_t cap, struct bytes in)
         return escape(out, cap, in, true);
 }
 
+uint64_t logger_dropped(void)
+{
+        return dropped;
+}
+
+/* Writes a whole line, or none of it. A pipe that can be written to has room for a page, and a line is less; threads that ask it at once share
+ * that page. The flag against blocking is not for us to set: whoever has the other copies of the descriptor would have it too. */
+static bool put_line(const char *line, size_t n)
+{
+        struct pollfd pfd = {.fd = STDERR_FILENO, .events = POLLOUT};
+        ssize_t written;
+
+        do written = send(STDERR_FILENO, line, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        while (written < 0 && errno == EINTR);
+        if (written >= 0 || errno != ENOTSOCK) return written >= 0;
+        if (poll(&pfd, 1, 0) != 1 || pfd.revents != POLLOUT) return false;
+        return write(STDERR_FILENO, line, n) >= 0;
+}
+
+/* Says how many lines are missing, before the next one; false: it could not be said either. */
+static bool tell_dropped(void)
+{
+        uint64_t count = dropped, said = dropped_said;
+        char text[100];
+        int n;
+
+        if (count == said) return true;
+        if (!atomic_compare_exchange_strong(&dropped_said, &said, count)) return true; /* another thread says it */
+        n = snprintf(text, sizeof text, "warning: %llu lines are missing here: nobody read them\n", (unsigned long long)(count - said));
+        if (put_line(text, (size_t)n)) return true;
+        dropped_said -= count - said;
+        return false;
+}
+
 void logger_write(enum log_level level, const char *who, const char *fmt, ...)
 {
         char raw[LINE_MAX_BYTES + 64], line[LINE_MAX_BYTES];
@@ -120,5 +159,5 @@ void logger_write(enum log_level level, const char *who, const char *fmt, ...)
         }
         size_t len = strlen(line);
         line[len] = '\n';
-        fwrite(line, 1, len + 1, stderr);
+        if (!tell_dropped() || !put_line(line, len + 1)) dropped++;
 }

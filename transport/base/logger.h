@@ -1,5 +1,8 @@
 /* The one logger: lines to stderr that begin with who (connection, channel, stream), then what, then why.
  *
+ * Nobody waits for whoever reads them: a line that stderr does not take at once is left out and counted, and how many they were
+ * is said once it takes lines again.
+ *
  * Levels: error = someone must act; warning = we degraded; info = lifecycle; debug = each message. Never logged: keys,
  * plaintext, payload bytes. What comes from outside is escaped, one line is at most 512 bytes (reliability R12). */
 #ifndef STROP_BASE_LOGGER_H
@@ -16,6 +19,9 @@ enum log_level logger_level(void);
 bool logger_level_named(const char *name, enum log_level *level);
 /* Where lines go instead of stderr (tests); NULL: stderr again. The line has no newline. */
 void logger_set_sink(void (*sink)(void *user, enum log_level level, const char *line), void *user);
+
+/* Lines that stderr did not take, so far. Any thread. */
+uint64_t logger_dropped(void);
 
 void logger_write(enum log_level level, const char *who, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
