@@ -18,16 +18,6 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-enum {
-        HTTP_BODY_MAX = 0,
-        HTTP_HEADERS_MAX = 8192,
-        HTTP_INPUT_MAX = 16384,
-        HTTP_TIMEOUT_S = 10,     /* without a byte */
-        HTTP_AGE_MAX_MS = 60000, /* of a connection, however busy it is */
-        HTTP_LOOK_MS = 100,      /* how often connections are looked after while there are any */
-        HTTP_PAUSE_MS = 200,     /* when descriptors or memory have run out */
-};
-
 /* A connection; free where bev is NULL. */
 struct http_conn {
         struct bufferevent *bev; /* a reference of ours beside the server's */
@@ -71,6 +61,7 @@ static void metrics(struct evhttp_request *request, void *user)
                 evhttp_send_error(request, 500, NULL);
                 return;
         }
+        http->ctx->stats.v[STAT_LOG_LINES_DROPPED] = logger_dropped();
         for (int i = 0; i < STAT_COUNT; i++)
                 evbuffer_add_printf(out, "# HELP strop_%s_total %s\n# TYPE strop_%s_total counter\nstrop_%s_total %llu\n", stat_name((enum stat_id)i),
                                     stat_help((enum stat_id)i), stat_name((enum stat_id)i), stat_name((enum stat_id)i),
@@ -79,6 +70,8 @@ static void metrics(struct evhttp_request *request, void *user)
         gauge(out, "streams", "streams known now", figures.service.streams);
         gauge(out, "open_requests", "requests without an answer", figures.service.open_requests);
         gauge(out, "held_pulls", "pulls that wait for a message", figures.service.held_pulls);
+        gauge(out, "request_bytes", "bytes that requests without an answer and held pulls keep", figures.service.request_bytes);
+        gauge(out, "output_bytes", "bytes that wait to be sent to clients", figures.output_bytes);
         gauge(out, "kafka_reachable", "1: Kafka answers; 0: it is away", figures.log_away ? 0 : 1);
         reply(request, 200, "text/plain; version=0.0.4", out);
 }

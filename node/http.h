@@ -2,13 +2,11 @@
 #ifndef STROP_NODE_HTTP_H
 #define STROP_NODE_HTTP_H
 
+#include "node/limits.h"
 #include "node/node.h"
 #include "transport/loop.h"
 
 struct http;
-
-/* Open at once; more wait until one of them ends. */
-enum { HTTP_CONNECTIONS_MAX = 32 };
 
 /* Serves on "host:port" (a numeric host); the address as it came to be is http_address. ERR_USAGE, ERR_SYSTEM with a sentence. */
 MUST_USE enum err http_new(struct loop *loop, const char *address, const struct node *node, struct http **out, struct reason *why);

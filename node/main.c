@@ -9,8 +9,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { FINISH_MS = 1000 }; /* for closed connections to take what they were answered */
-
 struct program {
         struct options options;
         struct context ctx;
@@ -45,12 +43,11 @@ static void prepare_process(void)
 /* Kafka must be reachable still when clients hold all that they may. */
 static void keep_descriptors(struct transport_limits *limits)
 {
-        enum { KEPT = 256 };
         struct rlimit limit;
         size_t most;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY) return;
-        most = limit.rlim_cur > 2 * KEPT ? (size_t)limit.rlim_cur - KEPT : (size_t)limit.rlim_cur / 2;
+        most = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? (size_t)limit.rlim_cur - DESCRIPTORS_KEPT : (size_t)limit.rlim_cur / 2;
         if (limits->connections <= most) return;
         log_warning(NULL, "at most %zu connections, not %zu: the system allows %llu descriptors", most, limits->connections,
                     (unsigned long long)limit.rlim_cur);
@@ -165,7 +162,7 @@ static int run(struct program *program)
         finish(program);
         if (err) return err == ERR_USAGE ? 2 : 1;
         if (!program->forced) return 0;
-        fprintf(stderr, "strop-node: stopped by a second signal, before all that was accepted was stored\n");
+        log_error("strop-node", "stopped by a second signal, before all that was accepted was stored");
         return 1;
 }
 

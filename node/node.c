@@ -126,6 +126,7 @@ struct node_figures node_figures(const struct node *node)
 {
         return (struct node_figures){
                 .connections = conns_count(node->conns),
+                .output_bytes = conns_queued(node->conns),
                 .service = stream_service_figures(node->service),
                 .log_away = log_away(node->log),
         };

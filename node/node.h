@@ -26,7 +26,7 @@ void node_stop(struct node *node, uint32_t wait_ms, void (*stopped)(void *user),
 void node_free(struct node *node);
 
 struct node_figures {
-        size_t connections;
+        size_t connections, output_bytes;
         struct stream_service_figures service;
         const char *log_away; /* NULL: reachable */
 };

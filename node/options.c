@@ -64,6 +64,11 @@ struct limit_row {
 
 static const struct limit_row limits[] = {
         LIMIT(transport, connections, "connections", 1, 1000000, "open at once; one more is closed"),
+        LIMIT(transport, host_connections, "connections", 0, 1000000, "open at once from one IP address; one more is closed; 0: no limit"),
+        LIMIT(transport, frames_per_s, "frames", 0, 1u << 30, "a second from one connection, then reading waits; 0: no limit"),
+        LIMIT(transport, bytes_per_s, "bytes", 0, 1u << 30, "a second from one connection, then reading waits; 0: no limit"),
+        LIMIT(transport, host_frames_per_s, "frames", 0, 1u << 30, "a second from one IP address, then reading waits; 0: no limit"),
+        LIMIT(transport, host_bytes_per_s, "bytes", 0, 1u << 30, "a second from one IP address, then reading waits; 0: no limit"),
         LIMIT(transport, frames_per_turn, "frames", 1, 65536, "worked off of one connection before others have their turn"),
         LIMIT(transport, queue_messages, "messages", 1024, 1u << 24, "under way between workers while one frame is worked off; more are dropped"),
         LIMIT(transport, arena_bytes, "bytes", 1u << 20, 1u << 30, "of scratch memory while one frame is worked off; what needs more is dropped"),
@@ -72,17 +77,26 @@ static const struct limit_row limits[] = {
         LIMIT(transport, output_high, "bytes", 1024, 1u << 30, "waiting to be sent on a connection: reading from it stops"),
         LIMIT(transport, output_low, "bytes", 512, 1u << 30, "... and goes on"),
         LIMIT(transport, output_max, "bytes", 65536, 1u << 30, "waiting to be sent: the connection is closed"),
+        LIMIT(transport, output_all, "bytes", 65536, 1u << 30, "waiting to be sent on all connections: reading stops where any wait"),
         LIMIT(transport, frame_start_ms, "ms", 100, 3600000, "a begun frame must be complete after this"),
         LIMIT(transport, frame_bytes_per_s, "bytes", 0, 1u << 30, "... and a second more for each so many of it that have come"),
         LIMIT(transport, first_frame_ms, "ms", 0, 3600000, "from connecting to the first frame; 0: no limit"),
         LIMIT(transport, send_stalled_ms, "ms", 100, 3600000, "output waits and none goes out: closed"),
+        LIMIT(transport, keepalive_idle_s, "s", 1, 32767, "a silent connection is asked by TCP whether its peer still stands"),
+        LIMIT(transport, keepalive_interval_s, "s", 1, 32767, "... and asked again"),
+        LIMIT(transport, keepalive_count, "questions", 1, 127, "without an answer: closed"),
+        LIMIT(transport, user_timeout_ms, "ms", 1000, 3600000, "TCP sees no acknowledgement of what was sent: closed"),
         LIMIT(service, streams, "streams", 1, 10000000, "known at once; a create of one more is an error"),
         LIMIT(service, streams_per_conn, "streams", 1, 10000000, "created on one connection; a create of one more is an error"),
         LIMIT(service, name_max, "bytes", 1, 249, "in a stream's name, its prefix included; a longer one is an error"),
         LIMIT(service, partitions, "partitions", 1, 10000, "of one stream"),
         LIMIT(service, pulls_per_conn, "pulls", 1, 100000, "held on one connection; one more is answered empty"),
         LIMIT(service, requests_per_conn, "requests", 1, 1000000, "without an answer on one connection; then reading waits"),
-        LIMIT(service, push_bytes_per_conn, "bytes", 65536, 1u << 30, "of pushes without an answer on one connection; then reading waits"),
+        LIMIT(service, request_bytes_per_conn, "bytes", 65536, 1u << 30, "kept for requests and pulls on one connection; then reading waits"),
+        LIMIT(service, request_bytes, "bytes", 65536, 1u << 30,
+              "kept for all requests and pulls; then reading waits where more than request_bytes_spared is kept"),
+        LIMIT(service, request_bytes_spared, "bytes", 0, 1u << 30, "kept on a connection that does not wait for what others keep"),
+        LIMIT(service, creates_per_s, "creates", 0, 1u << 20, "a second on one connection, then reading waits; 0: no limit"),
         LIMIT(service, hold_ms, "ms", 0, 9000, "a pull of an empty stream is answered empty after this"),
         LIMIT(service, create_ms, "ms", 1000, 3600000, "a create without an answer: the connection is closed"),
         LIMIT(service, forget_ms, "ms", 1000, 86400000, "a stream that no connection uses is forgotten after this"),
@@ -265,16 +279,15 @@ static void warn_if_readable(const char *path, const struct options *options)
 
 static enum err read_config(struct options *options, const char *path, struct reason *why)
 {
-        enum { FILE_MAX = 1 << 20 };
         FILE *file = fopen(path, "re");
-        char *text = malloc(FILE_MAX + 1);
+        char *text = malloc(OPTION_FILE_MAX + 1);
         enum err err = OK;
         size_t n = 0;
 
         if (!file) err = fail(why, ERR_USAGE, "cannot read the configuration file %s: %s", path, strerror(errno));
         else if (!text) err = fail(why, ERR_NO_MEMORY, "out of memory");
-        else n = fread(text, 1, FILE_MAX + 1, file);
-        if (!err && n > FILE_MAX) err = fail(why, ERR_USAGE, "the configuration file %s is larger than %d bytes", path, FILE_MAX);
+        else n = fread(text, 1, OPTION_FILE_MAX + 1, file);
+        if (!err && n > OPTION_FILE_MAX) err = fail(why, ERR_USAGE, "the configuration file %s is larger than %d bytes", path, OPTION_FILE_MAX);
         if (!err) {
                 text[n] = '\0';
                 err = options_read_file(options, path, text, why);

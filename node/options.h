@@ -3,13 +3,12 @@
 #ifndef STROP_NODE_OPTIONS_H
 #define STROP_NODE_OPTIONS_H
 
+#include "node/limits.h"
 #include "node/node.h"
 #include "stream/kafka/kafka.h"
 #include "transport/base/logger.h"
 
 #include <stdio.h>
-
-enum { OPTION_TEXT_MAX = 1024, OPTION_PROPERTIES_MAX = 128 };
 
 struct options {
         char listen[OPTION_TEXT_MAX], kafka[OPTION_TEXT_MAX], stream_prefix[OPTION_TEXT_MAX], group_prefix[OPTION_TEXT_MAX];

@@ -7,6 +7,7 @@
 
 #include "stream/protocol.h"
 #include "stream/streams.h"
+#include "transport/bucket.h"
 #include "transport/conn.h"
 
 struct client;
@@ -22,7 +23,7 @@ struct request {
         uint8_t id[REQUEST_ID_MAX]; /* push, pull: to be echoed */
         size_t id_n;
         struct stream *stream; /* push, pull: held */
-        size_t push_bytes;
+        size_t bytes;           /* that it keeps */
         uint64_t index, limit;  /* pull */
         bool parked;            /* pull: waits for the connection's output to drain, the log has not been asked */
         bool partitioned;       /* create, index get: which protocol it came by */
@@ -45,8 +46,11 @@ struct stream_holding {
 struct client {
         uint64_t conn; /* number of the connection */
         struct request_queue requests;
-        size_t open, pulls, push_bytes; /* requests without pulls; pulls; bytes of pushes */
-        bool held_requests, held_log;
+        size_t open, pulls, bytes; /* requests without pulls; pulls; bytes that all of them keep */
+        bool held_requests, held_log, held_creates;
+        struct bucket creates;
+        struct timer creates_timer; /* ends held_creates */
+        struct clients *clients;
         struct stream_holding *holdings;
         UT_hash_handle hh;
 };
@@ -59,7 +63,8 @@ struct clients {
         struct client *table;     /* by connection */
         struct request *requests; /* by token */
         uint64_t last_token;
-        size_t open, pulls;
+        size_t open, pulls, bytes;
+        bool crowded;  /* all requests together keep too much */
         bool pressure; /* the log takes no more for now */
 };
 
@@ -68,9 +73,10 @@ void clients_init(struct clients *clients, struct router *router, struct conns *
 void clients_clear(struct clients *clients);
 
 /* A new request of the connection, with its own copy of the way back. NULL: memory is out, or the connection is gone. Holds the
- * connection's reading where a limit is reached. A stream that is given is the connection's from then on (client_keep). */
+ * connection's reading where a limit is reached. A stream that is given is the connection's from then on (client_keep).
+ * bytes  what is kept for it beside itself and its way back: data, names */
 struct request *request_new(struct clients *clients, enum request_kind kind, uint64_t conn, struct route ret, struct stream *stream,
-                            size_t push_bytes);
+                            size_t bytes);
 /* Ends it: what it held is let go, the connection goes on reading where it may. */
 void request_free(struct clients *clients, struct request *request);
 /* By token; NULL when it is gone. */

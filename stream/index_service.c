@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { CLIENT_ID_MAX = 255, ANSWER_EXTRA = 128 }; /* names of protocols, lengths and numbers around the names in an answer */
+enum { ANSWER_EXTRA = 128 }; /* names of protocols, lengths and numbers around the names in an answer */
 
 static void answer(struct stream_service *service, struct route ret, const struct stream_index_request *index, bool present, uint64_t at)
 {
@@ -39,10 +39,12 @@ static void get(struct stream_service *service, const struct delivery *delivery,
         struct request *request;
 
         if (!can_exist(index)) {
+                context_count(service->ctx, STAT_REQUESTS_INVALID);
                 answer(service, delivery->msg.ret, index, false, 0);
                 return;
         }
-        request = request_new(&service->clients, REQUEST_INDEX_GET, delivery->origin.conn, delivery->msg.ret, NULL, 0);
+        request = request_new(&service->clients, REQUEST_INDEX_GET, delivery->origin.conn, delivery->msg.ret, NULL,
+                              index->stream_name.n + index->client_id.n);
         if (!request) return;
         request->partitioned = index->partitioned;
         request->partitions = (uint32_t)index->partition;

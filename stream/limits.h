@@ -11,9 +11,13 @@ struct service_limits {
         size_t streams_per_conn;      /* created on one connection; a create of one more: an error */
         size_t name_max;              /* bytes of a stream's name; longer: an error. Kafka's 249, less a prefix that the log puts before it */
         uint32_t partitions;          /* partitions of one stream; more: an error (R11) */
+        uint32_t creates_per_s;       /* on one connection, after as many at once; beyond, reading waits (R4, R11); 0: no limit */
         size_t pulls_per_conn;        /* held at once on one connection; one more is answered empty at once (R4) */
         size_t requests_per_conn;     /* creates, pushes, index look-ups without an answer; then reading waits (R4) */
-        size_t push_bytes_per_conn;   /* bytes of pushes without an answer; then reading waits (R4) */
+        size_t request_bytes_per_conn;/* bytes that requests without an answer keep, ways back and pulls included; then reading waits (R4) */
+        size_t request_bytes;         /* ... those of all connections; then reading waits where more than a little is kept, until it is half. */
+                                      /* Less than append_bytes_high, so that those who flood wait before the log makes everybody wait */
+        size_t request_bytes_spared;  /* ... a connection that keeps less than this does not wait for the others */
         uint32_t hold_ms;             /* a pull of an empty stream is answered empty after this */
         uint32_t create_ms;           /* a create without an answer: the connection is closed */
         uint32_t forget_ms;           /* a stream that no connection uses is forgotten after this */
@@ -22,10 +26,18 @@ struct service_limits {
 
 #define SERVICE_LIMITS_DEFAULT \
         ((struct service_limits){ \
-                .streams = 100000, .streams_per_conn = 10000, .name_max = 249, .partitions = 64, .pulls_per_conn = 64, .requests_per_conn = 1024, \
-                .push_bytes_per_conn = 4u << 20, .hold_ms = 5000, .create_ms = 60000, .forget_ms = 600000, \
+                .streams = 100000, .streams_per_conn = 10000, .name_max = 249, .partitions = 64, .creates_per_s = 0, \
+                .pulls_per_conn = 64, .requests_per_conn = 1024, .request_bytes_per_conn = 4u << 20, .request_bytes = 48u << 20, \
+                .request_bytes_spared = 8u << 10, .hold_ms = 5000, .create_ms = 60000, .forget_ms = 600000, \
                 .record_max = 65422, \
         })
+
+/* What is no matter of choice. */
+enum {
+        STREAM_NAME_MAX = 249, /* bytes: Kafka's, of topics */
+        CLIENT_ID_MAX = 255,   /* bytes of a reader's name, a consumer group to Kafka; longer: a get is answered as never saved, a save ignored */
+        REQUEST_ID_MAX = 32,   /* bytes of a request's id, which is echoed as it came; longer: the request does not decode */
+};
 
 /* The log behind them. */
 struct log_limits {

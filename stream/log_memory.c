@@ -330,7 +330,7 @@ static void index_load_try(struct op *op)
 }
 
 /* The records that answer the read, in an array of their own. */
-static size_t read_collect(const struct partition *part, const struct log_read *read, struct log_record **out)
+static size_t read_collect(const struct partition *part, const struct log_read *read, struct log_record **out, size_t *too_large)
 {
         struct log_pack pack = log_pack_begin(read);
         size_t first = partition_seek(part, read->index);
@@ -343,6 +343,7 @@ static size_t read_collect(const struct partition *part, const struct log_read *
                 if (step == LOG_PACK_TAKE) records[place] = part->records[i];
         }
         *out = records;
+        *too_large = pack.too_large;
         return pack.taken;
 }
 
@@ -352,13 +353,14 @@ static void read_try(struct op *op)
         struct partition *part = m->faults.away ? NULL : partition_find(m, op->stream->name, op->stream->partition);
         uint64_t now = context_now_ms(m->ctx);
         struct log_record *records = NULL;
-        size_t count = part ? read_collect(part, &op->read, &records) : 0;
+        size_t too_large = 0, count = part ? read_collect(part, &op->read, &records, &too_large) : 0;
         bool wait = !count && op->read.max_records && (part || m->faults.away);
 
         if (wait && now < op->hold_until_ms) {
                 op_hold(op);
                 timer_must(m, &op->timer, op->hold_until_ms - now);
         } else {
+                m->ctx->stats.v[STAT_RECORDS_TOO_LARGE] += too_large;
                 op_complete(op, (struct log_result){.err = OK, .records = records, .count = count});
         }
         free(records);

@@ -3,6 +3,7 @@
 #ifndef STROP_STREAM_PROTOCOL_H
 #define STROP_STREAM_PROTOCOL_H
 
+#include "stream/limits.h"
 #include "transport/bare.h"
 
 enum stream_protocol {
@@ -16,10 +17,8 @@ enum stream_protocol {
         STREAM_PROTOCOL_COUNT
 };
 
-/* The longest request id that is taken, in bytes; longer: the request does not decode. */
-enum { REQUEST_ID_MAX = 32 };
-
-/* A request id is only echoed: its bytes, so that one over 64 bits comes back as it was (the hub does so), in its shortest form. */
+/* A request id is only echoed: its bytes (at most REQUEST_ID_MAX), so that one over 64 bits comes back as it was (the hub does so), in its
+ * shortest form. */
 struct request_id {
         struct bytes raw;
 };

@@ -105,7 +105,7 @@ static void create(struct stream_service *service, const struct delivery *delive
                 answer_error(service, delivery->msg.ret, worker_address(service->create_worker), wrong);
                 return;
         }
-        request = request_new(&service->clients, REQUEST_CREATE, delivery->origin.conn, delivery->msg.ret, NULL, 0);
+        request = request_new(&service->clients, REQUEST_CREATE, delivery->origin.conn, delivery->msg.ret, NULL, create->name.n);
         if (!request) {
                 answer_error(service, delivery->msg.ret, worker_address(service->create_worker), "Out of memory");
                 return;
@@ -226,6 +226,7 @@ static void answer_pulled(struct stream_service *service, struct route ret, stru
         for (size_t i = 0; i < count; i++)
                 stream_put_pulled_message(&w, records[i].index, records[i].data);
         service->ctx->stats.v[STAT_RECORDS_OUT] += count;
+        if (!count) context_count(service->ctx, STAT_PULLS_EMPTY);
         router_answer(service->router, ret, worker_address(stream->worker), writer_bytes(&w));
 }
 
@@ -276,7 +277,7 @@ static bool output_is_full(struct stream_service *service, uint64_t id)
 {
         struct conn *conn = conns_find(service->conns, id);
 
-        return conn && conn_queued(conn) > router_limits(service->router)->output_high;
+        return conn && conn_output_full(conn);
 }
 
 static void pull(struct stream_service *service, struct stream *stream, const struct delivery *delivery,
@@ -444,6 +445,7 @@ struct stream_service_figures stream_service_figures(const struct stream_service
         return (struct stream_service_figures){
                 .open_requests = service->clients.open,
                 .held_pulls = service->clients.pulls,
+                .request_bytes = service->clients.bytes,
                 .streams = streams_count(&service->streams),
         };
 }

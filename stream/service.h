@@ -21,9 +21,9 @@ void stream_service_log_pressure(struct stream_service *service, bool high);
 void stream_service_conn_closed(struct stream_service *service, uint64_t conn);
 void stream_service_conn_drained(struct stream_service *service, uint64_t conn);
 
-/* For metrics and for `stop`: requests without an answer (held pulls apart), held pulls, streams known. */
+/* For metrics and for `stop`: requests without an answer (held pulls apart), held pulls, bytes that both keep, streams known. */
 struct stream_service_figures {
-        size_t open_requests, held_pulls, streams;
+        size_t open_requests, held_pulls, request_bytes, streams;
 };
 struct stream_service_figures stream_service_figures(const struct stream_service *service);
 /* Answers every held pull with an empty list, for an orderly stop. */

@@ -57,6 +57,5 @@ void stream_touch(struct stream *stream);
 /* Whether `name` may be a stream's: [A-Za-z0-9._-]{1,249}, neither "." nor "..", not internal ("__..."); else a sentence about
  * what is wrong with it. A prefix in front of it counts: `max` is what the log leaves. */
 const char *stream_name_wrong(struct bytes name, size_t max);
-enum { STREAM_NAME_MAX = 249 };
 
 #endif

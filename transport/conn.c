@@ -2,11 +2,13 @@
  * becomes a frame again (docs/protocol.md, "Transport").
  *
  * No I/O of its own. What a peer may cost is bounded here: how long a frame takes to come (R1, R2), how much waits to be sent and
- * for how long (R3), and how many frames are worked off in one turn. */
+ * for how long (R3), how many frames are worked off in one turn, and how many may come in a while (R4). */
 #include "transport/conn.h"
 
 #include "transport/base/logger.h"
+#include "transport/bucket.h"
 #include "transport/frame.h"
+#include "transport/hosts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,8 @@ struct conns {
         void *user;
         struct conn *table; /* by id */
         uint64_t last_id;
+        struct hosts *hosts;    /* NULL: nothing is limited by host */
+        size_t queued;          /* bytes that wait to be sent on all of them */
         uint64_t said_since_ms; /* connections that were closed for a fault are told of ... */
         size_t said;            /* ... so many since then */
         struct grave grave;
@@ -39,18 +43,32 @@ struct conn {
         uint64_t waiting_ms;     /* since when we wait for the first frame, or for the rest of the one that has begun */
         uint64_t sent_ms;        /* when output last moved, or began to wait */
         struct timer deadline;   /* fires at the earliest of the deadlines, or before it */
-        struct timer turn;       /* ends CONN_HOLD_TURN */
+        struct timer share;      /* ends CONN_HOLD_SHARE */
+        size_t queued;           /* what of conns->queued is its */
+        struct host *host;       /* NULL: not limited by it */
+        struct bucket frames, bytes;
         char name[88];
         struct grave grave;
 };
 
 enum {
-        HEAD_USUAL = 512,     /* a message's head up to this is put together on the stack */
-        SAY_MAX = 20,         /* faults of peers logged at level info in ... */
-        SAY_PERIOD_MS = 10000,/* ... this time; more of them only at level debug, so that nobody can fill the log */
+        HEAD_USUAL = 512, /* a message's head up to this is put together on the stack */
 };
 
 /* --- the table ---------------------------------------------------------------------------------------------------------- */
+
+static bool limits_by_host(const struct transport_limits *limits)
+{
+        return limits->host_connections || limits->host_frames_per_s || limits->host_bytes_per_s;
+}
+
+static void conns_bury(void *object)
+{
+        struct conns *conns = object;
+
+        hosts_free(conns->hosts);
+        free(conns);
+}
 
 struct conns *conns_new(struct router *router, const struct conns_events *events, void *user)
 {
@@ -62,19 +80,26 @@ struct conns *conns_new(struct router *router, const struct conns_events *events
         conns->limits = router_limits(router);
         conns->events = events;
         conns->user = user;
-        return conns;
+        if (!limits_by_host(conns->limits) || (conns->hosts = hosts_new(conns->limits))) return conns;
+        free(conns);
+        return NULL;
 }
 
 void conns_free(struct conns *conns)
 {
         if (!conns) return;
         while (conns->table) conn_close(conns->table, ERR_CANCELLED, "stopping", true);
-        context_bury(conns->ctx, &conns->grave, free, conns);
+        context_bury(conns->ctx, &conns->grave, conns_bury, conns);
 }
 
 size_t conns_count(const struct conns *conns)
 {
         return HASH_COUNT(conns->table);
+}
+
+size_t conns_queued(const struct conns *conns)
+{
+        return conns->queued;
 }
 
 struct conn *conns_find(struct conns *conns, uint64_t id)
@@ -112,6 +137,18 @@ size_t conn_queued(const struct conn *conn)
         return conn->link ? conn->link->ops->queued(conn->link) : 0;
 }
 
+bool conn_output_full(const struct conn *conn)
+{
+        return conn->holds & CONN_HOLD_OUTPUT;
+}
+
+/* Keeps the sum of what waits on all connections. */
+static void conn_note_queued(struct conn *conn, size_t queued)
+{
+        conn->conns->queued += queued - conn->queued;
+        conn->queued = queued;
+}
+
 /* --- the end ------------------------------------------------------------------------------------------------------------ */
 
 /* Takes the connection out of everything and tells its owner. The link has been dealt with. */
@@ -121,8 +158,10 @@ static void conn_gone(struct conn *conn, enum err err, const char *why)
 
         conn->link = NULL;
         HASH_DEL(conns->table, conn);
+        conn_note_queued(conn, 0);
+        if (conn->host) hosts_leave(conns->hosts, conn->host, context_now_ms(conns->ctx));
         context_timer_stop(conns->ctx, &conn->deadline);
-        context_timer_stop(conns->ctx, &conn->turn);
+        context_timer_stop(conns->ctx, &conn->share);
         router_remove(conns->router, conn->worker);
         context_count(conns->ctx, STAT_CONNS_CLOSED);
         context_bury(conns->ctx, &conn->grave, free, conn);
@@ -142,12 +181,12 @@ static void conn_say(struct conn *conn, const char *why)
         struct conns *conns = conn->conns;
         uint64_t now = context_now_ms(conns->ctx);
 
-        if (!conns->said || now - conns->said_since_ms >= SAY_PERIOD_MS) {
+        if (!conns->said || now - conns->said_since_ms >= CONN_FAULTS_SAID_MS) {
                 conns->said_since_ms = now;
                 conns->said = 0;
         }
-        log_at(conns->said < SAY_MAX ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, conn->name, "closing it: %s%s", why,
-               conns->said + 1 == SAY_MAX ? " (more such are not told of for a while)" : "");
+        log_at(conns->said < CONN_FAULTS_SAID ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, conn->name, "closing it: %s%s", why,
+               conns->said + 1 == CONN_FAULTS_SAID ? " (more such are not told of for a while)" : "");
         conns->said++;
 }
 
@@ -238,20 +277,53 @@ void conn_release(struct conn *conn, enum conn_hold hold)
         conn_watch_deadline(conn);
 }
 
-static void conn_turn_fired(void *arg)
+static void conn_share_fired(void *arg)
 {
-        conn_release(arg, CONN_HOLD_TURN);
+        conn_release(arg, CONN_HOLD_SHARE);
 }
 
-/* The connection has had its share. Without memory for the timer it simply goes on. */
-static bool conn_yield(struct conn *conn)
+/* The connection has had its share and waits for `ms`. Without memory for the timer it simply goes on. */
+static bool conn_yield(struct conn *conn, uint64_t ms)
 {
-        if (context_timer_set(conn->conns->ctx, &conn->turn, 0)) return false;
-        conn_hold(conn, CONN_HOLD_TURN);
+        if (context_timer_set(conn->conns->ctx, &conn->share, ms)) return false;
+        conn_hold(conn, CONN_HOLD_SHARE);
         return true;
 }
 
+static uint64_t longest(uint64_t a, uint64_t b)
+{
+        return a > b ? a : b;
+}
+
+/* Counts a frame of so many bytes against what the connection and its host may send. One that is beyond has been read already and is worked
+ * off; the next one waits, so that back pressure reaches whoever sends. */
+static void conn_charge(struct conn *conn, size_t size)
+{
+        struct conns *conns = conn->conns;
+        const struct transport_limits *limits = conns->limits;
+        uint64_t now = context_now_ms(conns->ctx);
+        uint64_t frames = bucket_take(&conn->frames, limits->frames_per_s, now, 1), bytes = bucket_take(&conn->bytes, limits->bytes_per_s, now, size);
+        uint64_t wait = longest(longest(frames, bytes), conn->host ? hosts_charge(conns->hosts, conn->host, now, size) : 0);
+
+        if (wait && conn_yield(conn, wait)) context_count(conns->ctx, STAT_LIMIT_RATE);
+}
+
 /* --- sending ------------------------------------------------------------------------------------------------------------ */
+
+/* A mark of one connection's output; none is left to it while too much waits on all of them together. */
+static size_t output_mark(const struct conns *conns, size_t mark)
+{
+        return conns->queued > conns->limits->output_all ? 0 : mark;
+}
+
+static void conn_hold_output(struct conn *conn)
+{
+        struct conns *conns = conn->conns;
+
+        if (conn_output_full(conn)) return;
+        context_count(conns->ctx, conn->queued > conns->limits->output_high ? STAT_LIMIT_OUTPUT : STAT_LIMIT_OUTPUT_ALL);
+        conn_hold(conn, CONN_HOLD_OUTPUT);
+}
 
 static void conn_wrote(struct conn *conn, size_t size, size_t queued_before)
 {
@@ -260,7 +332,8 @@ static void conn_wrote(struct conn *conn, size_t size, size_t queued_before)
         context_count(conns->ctx, STAT_FRAMES_OUT);
         conns->ctx->stats.v[STAT_BYTES_OUT] += size;
         if (!queued_before) conn->sent_ms = context_now_ms(conns->ctx);
-        if (conn_queued(conn) > conns->limits->output_high) conn_hold(conn, CONN_HOLD_OUTPUT);
+        conn_note_queued(conn, conn_queued(conn));
+        if (conn->queued > output_mark(conns, conns->limits->output_high)) conn_hold_output(conn);
         conn_watch_deadline(conn);
 }
 
@@ -314,7 +387,8 @@ static void conn_drained(void *user, size_t queued)
         struct conns *conns = conn->conns;
 
         conn->sent_ms = context_now_ms(conns->ctx);
-        if (!(conn->holds & CONN_HOLD_OUTPUT) || queued > conns->limits->output_low) return;
+        conn_note_queued(conn, queued);
+        if (!conn_output_full(conn) || queued > output_mark(conns, conns->limits->output_low)) return;
         conn_release(conn, CONN_HOLD_OUTPUT);
         if (conn->link && conns->events->drained) conns->events->drained(conns->user, conn->id);
 }
@@ -385,10 +459,11 @@ static size_t conn_received(void *user, struct bytes in)
         size_t frames = 0, used;
 
         while (conn->link && !conn->holds && frame_next(rest, &used, &body) == OK) {
-                if (frames == conn->conns->limits->frames_per_turn && conn_yield(conn)) break;
+                if (frames == conn->conns->limits->frames_per_turn && conn_yield(conn, 0)) break;
                 rest = bytes_make(rest.p + used, rest.n - used);
                 frames++;
                 conn_frame(conn, body);
+                if (conn->link) conn_charge(conn, used);
         }
         conn->conns->ctx->stats.v[STAT_BYTES_IN] += in.n - rest.n;
         /* While held, whole frames may be among what is left: they are looked at when reading goes on. */
@@ -423,7 +498,7 @@ static struct conn *conn_new(struct conns *conns, struct link *link, bool accept
         conn->accepted = accepted;
         conn->waiting_ms = context_now_ms(conns->ctx);
         timer_init(&conn->deadline, conn_deadline_fired, conn);
-        timer_init(&conn->turn, conn_turn_fired, conn);
+        timer_init(&conn->share, conn_share_fired, conn);
         snprintf(conn->name, sizeof conn->name, "conn %llu (%s)", (unsigned long long)conn->id, link->peer);
         return conn;
 }
@@ -448,18 +523,44 @@ no_table:
         return ERR_NO_MEMORY;
 }
 
+/* Connections that we dialled are not limited by host. */
+static enum err conn_join_host(struct conn *conn)
+{
+        struct conns *conns = conn->conns;
+        enum err err;
+
+        if (!conns->hosts || !conn->accepted) return OK;
+        err = hosts_join(conns->hosts, conn->link->peer, context_now_ms(conns->ctx), &conn->host);
+        if (err == ERR_FULL) context_count(conns->ctx, STAT_LIMIT_HOST);
+        return err;
+}
+
+static enum err conn_make(struct conns *conns, struct link *link, bool accepted, struct conn **out)
+{
+        struct conn *conn;
+        enum err err;
+
+        if (conns_count(conns) >= conns->limits->connections) return ERR_FULL;
+        if (!(conn = conn_new(conns, link, accepted))) return ERR_NO_MEMORY;
+        if (!(err = conn_join_host(conn))) err = conn_register(conn);
+        if (!err) {
+                *out = conn;
+                return OK;
+        }
+        if (conn->host) hosts_leave(conns->hosts, conn->host, context_now_ms(conns->ctx));
+        free(conn);
+        return err;
+}
+
 enum err conns_open(struct conns *conns, struct link *take_link, bool accepted, struct conn **out)
 {
-        struct conn *conn = NULL;
-        enum err err = ERR_FULL;
+        struct conn *conn;
+        enum err err = conn_make(conns, take_link, accepted, &conn);
 
-        if (conns_count(conns) < conns->limits->connections)
-                err = (conn = conn_new(conns, take_link, accepted)) ? conn_register(conn) : ERR_NO_MEMORY;
         if (err) {
                 context_count(conns->ctx, STAT_CONNS_REFUSED);
                 log_debug(take_link->peer, "refused: %s", err_text(err));
                 take_link->ops->close(take_link, false);
-                free(conn);
                 return err;
         }
         take_link->events = &conn_link_events;

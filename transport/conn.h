@@ -4,7 +4,8 @@
  * origin ORIGIN_TCP. What is sent to the worker goes out as a frame, its address taken off the onward route. The worker
  * accepts ORIGIN_LOCAL alone: nobody outside reaches another's connection (R7, R8).
  *
- * Reading stops while the output is above its high-water mark, and while anyone holds it with conn_hold. */
+ * Reading stops while the output is above its high-water mark, while the connection or its host is beyond its rate, and while anyone
+ * holds it with conn_hold. */
 #ifndef STROP_TRANSPORT_CONN_H
 #define STROP_TRANSPORT_CONN_H
 
@@ -19,8 +20,9 @@ enum conn_hold {
         CONN_HOLD_OUTPUT = 1,  /* the connection itself: too much waits to be sent */
         CONN_HOLD_REQUESTS = 2,/* a service: too many requests of this connection are open */
         CONN_HOLD_LOG = 4,     /* a service: the log takes no more for now */
-        CONN_HOLD_TURN = 8,    /* the connection itself: it has had its share of this turn */
+        CONN_HOLD_SHARE = 8,   /* the connection itself: it has had its share of this turn, or more than it may have in a while */
         CONN_HOLD_STOP = 16,   /* the program stops and takes no new requests */
+        CONN_HOLD_CREATES = 32,/* a service: it has created more than it may in a while */
 };
 
 struct conns_events {
@@ -34,6 +36,8 @@ struct conns_events {
 struct conns *conns_new(struct router *router, const struct conns_events *events, void *user);
 void conns_free(struct conns *conns); /* closes all, sending what is queued; `closed` is told of each */
 size_t conns_count(const struct conns *conns);
+/* Bytes that wait to be sent on all of them. */
+size_t conns_queued(const struct conns *conns);
 /* conn_hold for each that is open. */
 void conns_hold_all(struct conns *conns, enum conn_hold hold);
 
@@ -42,7 +46,7 @@ void conns_hold_all(struct conns *conns, enum conn_hold hold);
  *           connection; a message without onward route and with payload 00 is a ping, answered with payload 01; and the first whole frame is due
  *           in first_frame_ms. On a connection that we dialled a frame that does not decode is skipped, as the crate does.
  * Frames of length 0 and other messages without onward route are heartbeats on both: counted and ignored.
- * ERR_FULL: too many; ERR_NO_MEMORY. */
+ * ERR_FULL: too many, of all hosts or of this one; ERR_NO_MEMORY. */
 MUST_USE enum err conns_open(struct conns *conns, struct link *take_link, bool accepted, struct conn **out);
 
 /* By number; NULL when gone. */
@@ -53,6 +57,8 @@ uint64_t conn_id(const struct conn *conn);
 struct bytes conn_address(const struct conn *conn);
 const char *conn_name(const struct conn *conn); /* "conn 12 (127.0.0.1:4000)", for logs */
 size_t conn_queued(const struct conn *conn);
+/* More waits to be sent on it than should: whoever has more for it waits for `drained`. */
+bool conn_output_full(const struct conn *conn);
 
 void conn_hold(struct conn *conn, enum conn_hold hold);
 void conn_release(struct conn *conn, enum conn_hold hold);

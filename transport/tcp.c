@@ -23,18 +23,14 @@
 
 enum {
         INPUT_FRONT = FRAME_LENGTH_SIZE + FRAME_MAX, /* room before what is read, for what was left over of the last time */
-        INPUT_READ = 64 << 10,                       /* most bytes read of one link in one round */
         FLUSH_PARTS = 64,                            /* pieces of output in one call */
-        CLOSE_MS = 3000,                             /* for a closed link to send what is queued, and for the other side to close */
-        HELD_CHECK_MS = 5000,                        /* how often a link that does not read is asked whether it still stands */
-        KEEPALIVE_IDLE_S = 30, KEEPALIVE_INTERVAL_S = 10, KEEPALIVE_COUNT = 3, USER_TIMEOUT_MS = 30000, /* R14 */
 };
 
 /* What the links of one net or listener share. */
 struct tcp {
         struct loop *loop;
         struct context *ctx;
-        uint32_t connect_ms;
+        struct transport_limits limits;
         size_t users;   /* the net or listener, and each link */
         uint8_t *input; /* INPUT_FRONT + INPUT_READ bytes */
 };
@@ -94,7 +90,7 @@ struct tcp *tcp_new(struct loop *loop, const struct transport_limits *limits)
         if (!tcp) return NULL;
         tcp->loop = loop;
         tcp->ctx = loop_context(loop);
-        tcp->connect_ms = limits->connect_ms;
+        tcp->limits = *limits;
         tcp->users = 1;
         tcp->input = malloc(INPUT_FRONT + INPUT_READ);
         if (tcp->input) return tcp;
@@ -114,15 +110,15 @@ static void option_set(int fd, int level, int option, int value)
         if (setsockopt(fd, level, option, &value, sizeof value)) log_debug(NULL, "socket option %d: %s", option, strerror(errno));
 }
 
-/* A peer that vanished without a word is noticed in about 40 s, whether we wait for it or send to it (R14). */
-static void socket_set_up(int fd)
+/* A peer that vanished without a word is noticed in about 40 s by the defaults, whether we wait for it or send to it (R14). */
+static void socket_set_up(int fd, const struct transport_limits *limits)
 {
         option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
         option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-        option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-        option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-        option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
-        option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
+        option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)limits->keepalive_idle_s);
+        option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)limits->keepalive_interval_s);
+        option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, (int)limits->keepalive_count);
+        option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)limits->user_timeout_ms);
 }
 
 /* --- the end of a link -------------------------------------------------------------------------------------------------- */
@@ -456,7 +452,7 @@ static void link_set_socket(struct tcp_link *l, int fd, const struct sockaddr *a
         event_assign(&l->read, base, fd, EV_READ | EV_PERSIST, link_readable, l);
         event_assign(&l->write, base, fd, EV_WRITE | EV_PERSIST, link_writable, l);
         tcp_address_text(address, size, l->link.peer, sizeof l->link.peer);
-        socket_set_up(fd);
+        socket_set_up(fd, &l->tcp->limits);
 }
 
 static bool link_start(struct tcp_link *l)
@@ -518,7 +514,7 @@ static void dial_next(struct tcp_link *l, int error)
 
                 dial->next = to->ai_next;
                 if ((error = dial_connect(l, to))) continue;
-                if (context_timer_set(l->tcp->ctx, &l->timer, l->tcp->connect_ms)) dial_failed(l, ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+                if (context_timer_set(l->tcp->ctx, &l->timer, l->tcp->limits.connect_ms)) dial_failed(l, ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
                 return;
         }
         dial_failed(l, error == ETIMEDOUT ? ERR_TIMEOUT : ERR_UNREACHABLE, strerror(error));
@@ -594,7 +590,7 @@ static void dial_resolve(struct tcp_net *net, struct tcp_link *l, const char *ho
         l->dial->lookup = lookup;
         if (!evutil_getaddrinfo(host, port, &hints, &l->dial->found)) {
                 dial_resolved(0, l->dial->found, lookup);
-        } else if (!net_dns(net) || context_timer_set(l->tcp->ctx, &l->timer, l->tcp->connect_ms)) {
+        } else if (!net_dns(net) || context_timer_set(l->tcp->ctx, &l->timer, l->tcp->limits.connect_ms)) {
                 dial_resolved(EVUTIL_EAI_MEMORY, NULL, lookup);
         } else {
                 hints.ai_flags = EVUTIL_AI_NUMERICSERV;

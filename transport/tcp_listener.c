@@ -11,12 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-        ACCEPTS_PER_ROUND = 64,
-        ACCEPT_PAUSE_MS = 200,
-        ACCEPT_LOG_MS = 10000, /* pausing is said no more often than this */
-};
-
 struct tcp_listener {
         struct loop *loop;
         struct tcp *tcp;

@@ -381,7 +381,7 @@ static void make_small(struct bench *bench)
         bench->config.service.partitions = 4;
         bench->config.service.pulls_per_conn = 2;
         bench->config.service.requests_per_conn = 2;
-        bench->config.service.push_bytes_per_conn = 64;
+        bench->config.service.request_bytes_per_conn = 1024;
         bench->log_limits.append_bytes_high = 256;
         bench->log_limits.append_bytes_low = 64;
         bench->log_limits.index_entries = 4;

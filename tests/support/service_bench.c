@@ -4,6 +4,7 @@
 #include "tests/support/test.h"
 #include "tests/support/vectors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static uint8_t out[2 * FRAME_MAX];
@@ -92,12 +93,15 @@ void bench_advance(struct bench *bench, uint64_t ms)
         bench_settle(bench);
 }
 
-struct bench_client *bench_connect(struct bench *bench)
+struct bench_client *bench_connect(struct bench *bench) { return bench_connect_from(bench, "192.0.2.1:4000"); }
+
+struct bench_client *bench_connect_from(struct bench *bench, const char *peer)
 {
         struct bench_client *client = &bench->clients[bench->client_count++];
 
         assert_true(bench->client_count <= BENCH_CLIENTS);
         *client = (struct bench_client){.bench = bench, .link = fake_link_new(), .ret = BYTES_LITERAL("me")};
+        snprintf(client->link->link.peer, sizeof client->link->link.peer, "%s", peer);
         node_accept(bench->node, &client->link->link);
         return client;
 }

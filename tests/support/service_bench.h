@@ -53,6 +53,8 @@ void bench_settle(struct bench *bench);
 void bench_advance(struct bench *bench, uint64_t ms);
 
 struct bench_client *bench_connect(struct bench *bench);
+/* From "192.0.2.7:1234". Where the node refuses it, its link is closed. */
+struct bench_client *bench_connect_from(struct bench *bench, const char *peer);
 /* A whole frame, or some bytes. */
 void bench_feed(struct bench_client *client, struct bytes in);
 /* A payload to the worker at `to`, with the client's return route; then all that is due now is done. */

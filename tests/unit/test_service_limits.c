@@ -86,7 +86,7 @@ static void R4_reading_waits_for_bytes_of_pushes(void **state)
         struct bench_client *client;
 
         (void)state;
-        bench->config.service.push_bytes_per_conn = 5000;
+        bench->config.service.request_bytes_per_conn = 6500;
         bench_start(bench);
         client = bench_connect(bench);
         struct bytes to = bench_made(client, "s");
@@ -145,6 +145,7 @@ static void log_pressure_holds_those_who_push(void **state)
         for (uint64_t i = 0; i < 50; i++) bench_push(pusher, to, i, bytes_make(data, sizeof data));
         assert_false(pusher->link->reading);
         assert_in_range(figures(bench).open_requests, 10, 12);
+        assert_int_equal(bench_stat(bench, STAT_LIMIT_LOG), 1);
         bench_pull(reader, to, 1, 1000, 1);
         assert_true(reader->link->reading);
         bench_push(late, to, 1, bytes_make(data, sizeof data));

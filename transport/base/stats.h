@@ -16,6 +16,10 @@
         X(STAT_CONNS_REFUSED,        "connections_refused",          "connections refused: too many") \
         X(STAT_CONNS_TIMED_OUT,      "connections_timed_out",        "connections closed: a frame took too long to come or to go") \
         X(STAT_CONNS_OUTPUT_FULL,    "connections_output_full",      "connections closed: too much waited to be sent") \
+        X(STAT_LIMIT_HOST,           "limit_host",                   "connections refused: too many of one host") \
+        X(STAT_LIMIT_RATE,           "limit_rate",                   "times that reading waited: a connection or its host was beyond its rate") \
+        X(STAT_LIMIT_OUTPUT,         "limit_output",                 "times that reading waited: much had to be sent to the connection") \
+        X(STAT_LIMIT_OUTPUT_ALL,     "limit_output_all",             "times that reading waited: much had to be sent to all connections") \
         X(STAT_ACCEPTS_PAUSED,       "accepts_paused",               "times that accepting paused: no descriptor, or no memory") \
         X(STAT_FRAMES_MALFORMED,     "frames_malformed",             "frames that did not decode") \
         X(STAT_FRAMES_TOO_LARGE,     "frames_too_large",             "messages that did not fit into a frame and were not sent") \
@@ -29,7 +33,7 @@
         X(STAT_PUSHES,               "pushes",                       "pushes asked for") \
         X(STAT_PUSHES_FAILED,        "pushes_failed",                "pushes answered with status 1") \
         X(STAT_PULLS,                "pulls",                        "pulls asked for") \
-        X(STAT_PULLS_HELD,           "pulls_held",                   "pulls that had to wait for a message") \
+        X(STAT_PULLS_EMPTY,          "pulls_empty",                  "pulls answered empty: nothing came in time, or too many were open") \
         X(STAT_RECORDS_OUT,          "records_out",                  "records answered to pulls") \
         X(STAT_RECORDS_TOO_LARGE,    "records_too_large",            "records left out: too large for a frame") \
         X(STAT_INDEX_GETS,           "index_gets",                   "index look-ups asked for") \
@@ -37,8 +41,11 @@
         X(STAT_INDEX_SAVES_DROPPED,  "index_saves_dropped",          "index saves lost: too many at once") \
         X(STAT_REQUESTS_INVALID,     "requests_invalid",             "requests that did not decode or are not allowed") \
         X(STAT_LIMIT_STREAMS,        "limit_streams",                "creations refused: too many streams") \
-        X(STAT_LIMIT_PULLS,          "limit_pulls",                  "pulls refused: too many open on one connection") \
-        X(STAT_LIMIT_REQUESTS,       "limit_requests",               "requests that made a connection wait: too many open") \
+        X(STAT_LIMIT_PULLS,          "limit_pulls",                  "pulls answered empty at once: too many open on one connection") \
+        X(STAT_LIMIT_REQUESTS,       "limit_requests",               "times that reading waited: a connection had too many open requests") \
+        X(STAT_LIMIT_REQUESTS_ALL,   "limit_requests_all",           "times that reading waited: all connections had too many open requests") \
+        X(STAT_LIMIT_CREATES,        "limit_creates",                "times that reading waited: a connection created beyond its rate") \
+        X(STAT_LIMIT_LOG,            "limit_log",                    "times that reading waited: the log took no more") \
         X(STAT_KAFKA_FATAL,          "kafka_producer_restarts",      "producers replaced after a fatal error") \
         X(STAT_KAFKA_ERRORS,         "kafka_errors",                 "errors reported by librdkafka") \
         X(STAT_TAIL_HITS,            "tail_hits",                    "pulls answered from the tail") \
@@ -55,6 +62,7 @@
         X(STAT_ANSWERS_LATE,         "answers_late",                 "answers of the node that nothing waited for") \
         X(STAT_REPUSHED,             "repushed",                     "messages pushed again after a reconnect") \
         X(STAT_RECONNECTS,           "reconnects",                   "connections made again") \
+        X(STAT_LOG_LINES_DROPPED,    "log_lines_dropped",            "lines of the log that nobody read and that were left out") \
         X(STAT_STREAM_TRUNCATED,     "stream_truncated",             "streams found shorter than what was read of them")
 
 enum stat_id {
