@@ -135,7 +135,15 @@ static void channel_is_closed(void *user, struct channel *channel, enum err err,
         endpoint->events->peer_down(endpoint->user, channel, err, why);
 }
 
-static const struct channels_events channels_events = {channel_is_up, channel_is_closed};
+static void messages_are_missing(void *user, struct channel *channel, uint64_t count)
+{
+        char text[IDENTIFIER_TEXT_SIZE + 1];
+
+        notice(user, ERR_NOT_FOUND, "%llu messages of %s were lost on the way", (unsigned long long)count,
+               identifier_text(channel_peer(channel), text));
+}
+
+static const struct channels_events channels_events = {channel_is_up, channel_is_closed, messages_are_missing};
 
 struct channel *endpoint_channel(struct endpoint *endpoint, const struct delivery *delivery)
 {

@@ -172,7 +172,14 @@ static void on_closed(void *user, struct channel *channel, enum err err, const c
                 if (side->known[i].channel == channel) side->known[i].channel = NULL;
 }
 
-static const struct channels_events events = {on_up, on_closed};
+static void on_missing(void *user, struct channel *channel, uint64_t count)
+{
+        struct side *side = user;
+
+        fuzz_require(channel_address(channel).n > 0 && count > 0 && side->count > 0);
+}
+
+static const struct channels_events events = {on_up, on_closed, on_missing};
 
 static struct known *known_by_address(struct side *side, struct bytes address)
 {

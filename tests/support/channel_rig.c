@@ -23,6 +23,10 @@ static void wire_handle(void *self, const struct delivery *delivery)
         struct wire_message *seen = &rig->seen[rig->seen_count];
         struct route ret;
 
+        if (rig->sink) {
+                rig->sunk++;
+                return;
+        }
         assert_true(rig->seen_count < WIRE_MAX);
         assert_ok(route_prepend(router_arena(rig->router), address_local(worker_address(rig->wire)), delivery->msg.ret, &ret));
         assert_ok(route_copy(route_rest(delivery->msg.onward), &seen->onward));
@@ -58,10 +62,7 @@ void rig_clear(struct rig *rig)
         test_context_clear(&rig->tc);
 }
 
-void rig_turn(struct rig *rig)
-{
-        context_turn_end(&rig->tc.ctx);
-}
+void rig_turn(struct rig *rig) { context_turn_end(&rig->tc.ctx); }
 
 struct bytes rig_seen(const struct rig *rig, size_t i)
 {
@@ -69,15 +70,9 @@ struct bytes rig_seen(const struct rig *rig, size_t i)
         return bytes_make(rig->seen[i].payload, rig->seen[i].payload_n);
 }
 
-void rig_deliver(struct rig *rig, size_t i)
-{
-        post(rig, &rig->seen[i], rig_seen(rig, i));
-}
+void rig_deliver(struct rig *rig, size_t i) { post(rig, &rig->seen[i], rig_seen(rig, i)); }
 
-void rig_deliver_payload(struct rig *rig, size_t i, struct bytes payload)
-{
-        post(rig, &rig->seen[i], payload);
-}
+void rig_deliver_payload(struct rig *rig, size_t i, struct bytes payload) { post(rig, &rig->seen[i], payload); }
 
 void rig_deliver_to(struct rig *rig, size_t i, struct bytes address)
 {
@@ -87,10 +82,7 @@ void rig_deliver_to(struct rig *rig, size_t i, struct bytes address)
         router_post(rig->router, from_tcp, msg);
 }
 
-uint64_t rig_stat(const struct rig *rig, enum stat_id stat)
-{
-        return rig->tc.ctx.stats.v[stat];
-}
+uint64_t rig_stat(const struct rig *rig, enum stat_id stat) { return rig->tc.ctx.stats.v[stat]; }
 
 /* --- sides -------------------------------------------------------------------------------------------------------------- */
 
@@ -114,6 +106,15 @@ static void closed(void *user, struct channel *channel, enum err err, const char
         if (side->on_closed) side->on_closed(side, channel);
 }
 
+static void missing(void *user, struct channel *channel, uint64_t count)
+{
+        struct side *side = user;
+
+        (void)channel;
+        side->gaps++;
+        side->gap_last = count;
+}
+
 static void app_handle(void *self, const struct delivery *delivery)
 {
         struct side *side = self;
@@ -128,16 +129,9 @@ static void app_handle(void *self, const struct delivery *delivery)
         if (side->echo) router_answer(side->rig->router, delivery->msg.ret, bytes_of_text(side->app), delivery->msg.payload);
 }
 
-void side_init(struct side *side, struct rig *rig, uint8_t number, size_t changes, const char *listener, const char *app,
-               const struct channel_limits *limits)
+static void open_channels(struct side *side, const char *listener, const struct channel_limits *limits)
 {
-        static const struct channels_events events = {up, closed};
-
-        memset(side, 0, sizeof *side);
-        side->rig = rig;
-        side->app = app;
-        side->trust = (struct trust){.everyone = true};
-        party_init(&side->party, number, changes, rig->tc.utc_s - 1000);
+        static const struct channels_events events = {up, closed, missing};
         const struct channels_config config = {
                 .identity = side->party.identity,
                 .purpose_key = side->party.purpose_key,
@@ -146,10 +140,34 @@ void side_init(struct side *side, struct rig *rig, uint8_t number, size_t change
                 .user = side,
                 .accepts = ORIGINS_OUTSIDE,
         };
-        side->channels = channels_new(rig->router, &config);
+
+        side->channels = channels_new(side->rig->router, &config);
         assert_non_null(side->channels);
-        assert_ok(router_add(rig->router, bytes_of_text(app), ORIGINS_CHANNEL, app_handle, side, &side->app_worker));
         if (listener) assert_ok(channels_listen(side->channels, bytes_of_text(listener), &side->trust));
+}
+
+void side_init(struct side *side, struct rig *rig, uint8_t number, size_t changes, const char *listener, const char *app,
+               const struct channel_limits *limits)
+{
+        memset(side, 0, sizeof *side);
+        side->rig = rig;
+        side->app = app;
+        side->trust = (struct trust){.everyone = true};
+        party_init(&side->party, number, changes, rig->tc.utc_s - 1000);
+        assert_ok(router_add(rig->router, bytes_of_text(app), ORIGINS_CHANNEL, app_handle, side, &side->app_worker));
+        open_channels(side, listener, limits);
+}
+
+void side_restart(struct side *side, const char *listener)
+{
+        const bool sink = side->rig->sink;
+
+        side->rig->sink = true; /* nobody hears how it ends */
+        channels_free(side->channels);
+        rig_turn(side->rig);
+        side->rig->sink = sink;
+        party_renew_purpose_key(&side->party, side->rig->tc.utc_s);
+        open_channels(side, listener, NULL);
 }
 
 void side_clear(struct side *side)

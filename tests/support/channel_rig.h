@@ -24,6 +24,8 @@ struct rig {
         struct wire_message seen[WIRE_MAX];
         size_t seen_count;
         bool hold; /* what comes onto the wire is only recorded */
+        bool sink; /* ... not even that: it is counted */
+        size_t sunk;
 };
 
 /* One party, its channels, and one worker behind them. */
@@ -33,18 +35,20 @@ struct side {
         struct trust trust;
         struct identifier trusted[SIDE_TRUST_MAX];
         struct channels *channels;
-        unsigned ups, closes;          /* events */
+        unsigned ups, closes; /* events */
         struct channel *up_last;
         struct channel *closed_last;
+        unsigned gaps;
+        uint64_t gap_last;
         enum err closed_err;
         char closed_why[512];
         void (*on_up)(struct side *side, struct channel *channel);
         void (*on_closed)(struct side *side, struct channel *channel);
-        const char *app;               /* address of the worker */
+        const char *app; /* address of the worker */
         struct worker *app_worker;
-        bool echo;                     /* the worker sends everything back */
+        bool echo; /* the worker sends everything back */
         unsigned received;
-        struct origin origin;          /* of the last received; peer is copied below */
+        struct origin origin; /* of the last received; peer is copied below */
         struct identifier origin_peer;
         uint8_t text[TEXT_MAX];
         size_t text_n;
@@ -68,6 +72,8 @@ uint64_t rig_stat(const struct rig *rig, enum stat_id stat);
 void side_init(struct side *side, struct rig *rig, uint8_t number, size_t changes, const char *listener, const char *app,
                const struct channel_limits *limits);
 void side_clear(struct side *side);
+/* The process ends and starts again: its channels are gone without a word, the identity stays, the purpose key is a new one. */
+void side_restart(struct side *side, const char *listener);
 void side_trust(struct side *side, const struct identifier *only);
 /* Starts a handshake over the wire; nothing has happened yet. */
 struct channel *side_start(struct side *side, const char *listener, uint64_t timeout_ms);

@@ -27,6 +27,16 @@ void party_init(struct party *party, uint8_t number, size_t changes, uint64_t no
         party->id = identity_get_view(party->identity)->identifier;
 }
 
+void party_renew_purpose_key(struct party *party, uint64_t now_s)
+{
+        uint8_t secret[KEY_SIZE];
+
+        purpose_key_free(party->purpose_key);
+        secret_of(secret, party->number, (uint8_t)(0xff - party->purpose_keys++));
+        assert_ok(purpose_key_new(party->identity, secret, now_s, &party->purpose_key));
+        party->self.purpose_key = party->purpose_key;
+}
+
 void party_clear(struct party *party)
 {
         purpose_key_free(party->purpose_key);

@@ -7,6 +7,7 @@
 
 struct party {
         uint8_t number;
+        uint8_t purpose_keys; /* made so far */
         struct identity *identity;
         struct purpose_key *purpose_key;
         struct handshake_self self;
@@ -16,6 +17,8 @@ struct party {
 /* An identity of `changes` changes, made at now_s. Fails the test when something does. */
 void party_init(struct party *party, uint8_t number, size_t changes, uint64_t now_s);
 void party_clear(struct party *party);
+/* Another purpose key in place of the one it has, as after a restart. */
+void party_renew_purpose_key(struct party *party, uint64_t now_s);
 
 /* IdentityPayload of these parts, no credentials; into memory of n bytes. */
 struct bytes identity_payload(uint8_t *memory, size_t n, struct bytes history, struct bytes attestation);

@@ -22,4 +22,11 @@
 #define assert_ok(got) test_assert_err((got), OK, #got, __FILE__, __LINE__)
 void test_assert_err(enum err got, enum err expected, const char *what, const char *file, int line);
 
+/* How often to repeat something: as often as the threat table says, and less under sanitizers, where everything takes ten times as long. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define FULL_OR_SANITIZED(full, sanitized) (sanitized)
+#else
+#define FULL_OR_SANITIZED(full, sanitized) (full)
+#endif
+
 #endif

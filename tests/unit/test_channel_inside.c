@@ -8,6 +8,8 @@
 
 #include "transport/secure_channel/secrets.h"
 
+#include <time.h>
+
 static struct rig rig;
 static struct side alice, bob;
 static struct channel *ours, *theirs;
@@ -56,7 +58,7 @@ static void both_go_on(void)
 /* [1, [[ChangeHistory, credentials]]] */
 static void send_history(struct bytes history, const char *credentials, size_t credentials_n)
 {
-        uint8_t memory[8192];
+        uint8_t memory[40000];
         struct writer w = writer_make(memory, sizeof memory);
 
         cbor_put_array(&w, 2);
@@ -145,6 +147,127 @@ static void C24_histories_that_are_damaged_or_large(void **state)
         both_go_on();
 }
 
+/* --- the worst that fits into a message --------------------------------------------------------------------------------- */
+
+enum { WORST_MAX = 65000, WORST_MS = 50 };
+
+static double cpu_ms(void)
+{
+        struct timespec now;
+
+        assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+        return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* CPU time, not that of a clock on the wall: how busy the machine is does not matter, and most are a hundred times below. */
+static void assert_not_long(const char *what, double start_ms)
+{
+        const double took_ms = cpu_ms() - start_ms;
+
+        if (took_ms > FULL_OR_SANITIZED(WORST_MS, 20 * WORST_MS)) fail_msg("%s takes %.1f ms", what, took_ms);
+}
+
+/* `head`, then `unit` over and over until WORST_MAX bytes are full. */
+static void send_worst(const char *what, struct bytes head, struct bytes unit)
+{
+        static uint8_t memory[WORST_MAX];
+        struct writer w = writer_make(memory, sizeof memory);
+        const double start_ms = cpu_ms();
+
+        writer_put(&w, head.p, head.n);
+        while (w.n + unit.n <= sizeof memory)
+                writer_put(&w, unit.p, unit.n);
+        send_clear(writer_bytes(&w));
+        assert_not_long(what, start_ms);
+}
+
+static void C24_the_worst_messages_are_soon_done_with(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *what;
+                struct bytes head, unit;
+        } worst[] = {
+                {"a history of one endless change", BYTES_LITERAL("\x82\x01\x81\x82\x81\x59\xfd\xd0"), BYTES_LITERAL("x")},
+                {"a history of very many changes", BYTES_LITERAL("\x82\x01\x81\x82\x99\xfd\xd0"), BYTES_LITERAL("\x40")},
+                {"arrays in arrays", BYTES_LITERAL("\x82\x01\x81\x82"), BYTES_LITERAL("\x81")},
+                {"endless arrays in endless arrays", BYTES_LITERAL("\x82\x01\x81\x82"), BYTES_LITERAL("\x9f")},
+                {"endless maps in endless maps", BYTES_LITERAL("\x82\x01\x81\x82"), BYTES_LITERAL("\xbf\x01")},
+                {"strings in pieces in pieces", BYTES_LITERAL("\x82\x01\x81\x82"), BYTES_LITERAL("\x5f\x7f")},
+                {"tags on tags", BYTES_LITERAL("\x82\x01\x81\x82"), BYTES_LITERAL("\xc1")},
+                {"an array with many items behind those known", BYTES_LITERAL("\x82\x00\x81\x9f\x80\x80\x40"), BYTES_LITERAL("\x00")},
+                {"a route of many hops", BYTES_LITERAL("\x82\x00\x81\x83\x9f"), BYTES_LITERAL("\xa2\x01\x00\x02\x81\x01")},
+                {"an address of many bytes", BYTES_LITERAL("\x82\x00\x81\x83\x81\xa2\x01\x00\x02\x9f"), BYTES_LITERAL("\x01")},
+                {"an address with its value again and again", BYTES_LITERAL("\x82\x00\x81\x83\x81\xbf\x01\x00"),
+                 BYTES_LITERAL("\x02\x9f\x01\x01\xff")},
+                {"an address with many unknown keys", BYTES_LITERAL("\x82\x00\x81\x83\x81\xbf\x01\x00"), BYTES_LITERAL("\x18\x63\x81\x80")},
+                {"arrays in arrays in an address", BYTES_LITERAL("\x82\x00\x81\x83\x81\xa2\x01\x00\x02"), BYTES_LITERAL("\x9f")},
+                {"close with much behind it", BYTES_LITERAL("\x82\x03"), BYTES_LITERAL("\x81")},
+        };
+        const size_t many = sizeof worst / sizeof *worst;
+
+        for (size_t i = 0; i < many; i++)
+                send_worst(worst[i].what, worst[i].head, worst[i].unit);
+        assert_int_equal(rig_stat(&rig, STAT_DROP_UNDECODED), many);
+        both_go_on();
+}
+
+/* As many changes as are taken, each with two signatures to be checked, in refreshed credentials and in a handshake; and 300. */
+static void C24_the_longest_histories_are_soon_done_with(void **state)
+{
+        (void)state;
+        const size_t most = alice.channels->config.limits.history_changes;
+        struct side carol;
+        const struct bytes one = identity_history(bob.party.identity);
+        static uint8_t memory[WORST_MAX];
+        struct writer w = writer_make(memory, sizeof memory);
+        struct identity_view view;
+        struct party longest;
+        double start_ms;
+
+        party_init(&longest, 1, most, rig.tc.utc_s - 1000);
+        cbor_put_array(&w, 300);
+        for (int i = 0; i < 300; i++)
+                writer_put(&w, one.p + 1, one.n - 1);
+        assert_ok(writer_err(&w));
+        start_ms = cpu_ms();
+        send_history_of(&longest);
+        assert_not_long("the longest history", start_ms);
+        assert_true(bob_knows(&longest));
+        start_ms = cpu_ms();
+        assert_err(take_history(theirs, writer_bytes(&w)), ERR_TOO_LARGE);
+        assert_err(identity_verify(identity_history(longest.identity), most - 1, &view), ERR_TOO_LARGE); /* not by its size alone */
+        assert_not_long("a longer one", start_ms);
+        assert_true(bob_knows(&longest));
+
+        side_init(&carol, &rig, 9, most, NULL, "carol-app", NULL);
+        rig.hold = true;
+        side_start(&carol, "listener", 5000);
+        test_context_advance(&rig.tc, 0);
+        rig_deliver(&rig, rig.seen_count - 1);
+        rig_deliver(&rig, rig.seen_count - 1);
+        start_ms = cpu_ms();
+        rig_deliver(&rig, rig.seen_count - 1); /* message 3 */
+        assert_not_long("the longest history in a handshake", start_ms);
+        assert_int_equal(bob.ups, 2);
+        rig.hold = false;
+        both_go_on();
+        side_clear(&carol);
+        party_clear(&longest);
+}
+
+static void C24_close_ends_exactly_this_channel(void **state)
+{
+        (void)state;
+        struct channel *other = side_connect(&alice, &bob, "listener"), *other_at_bob = bob.up_last;
+
+        send_clear(BYTES_LITERAL("\x82\x02\x80"));
+        assert_int_equal(bob.closes, 1);
+        assert_ptr_equal(bob.closed_last, theirs);
+        side_say(&alice, other, &bob, "this one stays");
+        side_say(&bob, other_at_bob, &alice, "indeed");
+}
+
 /* --- clear texts that are nothing --------------------------------------------------------------------------------------- */
 
 static void what_decrypts_and_does_not_decode_is_dropped(void **state)
@@ -187,6 +310,52 @@ static void close_may_carry_more_than_nothing(void **state)
         assert_int_equal(bob.closed_err, ERR_CLOSED);
 }
 
+/* --- states that no wire shows ------------------------------------------------------------------------------------------- */
+
+/* Everything of a session, and things that are nothing, to this worker's address. */
+static void deliver_all_to(struct bytes address, size_t from, size_t to)
+{
+        static const struct bytes junk[] = {BYTES_LITERAL(""), BYTES_LITERAL("\x00"), BYTES_LITERAL("\x05hello"),
+                                            BYTES_LITERAL("\x20" "01234567890123456789012345678901")};
+
+        for (size_t i = from; i < to; i++)
+                rig_deliver_to(&rig, i, address);
+        for (size_t i = 0; i < sizeof junk / sizeof *junk; i++) {
+                struct message msg = {.ret = rig.seen[from].ret.route, .payload = junk[i]};
+                assert_ok(route_of_locals(router_arena(rig.router), &address, 1, &msg.onward));
+                router_post(rig.router, (struct origin){ORIGIN_TCP, 1, NULL}, msg);
+        }
+}
+
+/* An initiator that has not spoken yet, and a channel that has ended and is not freed yet: its worker is gone. */
+static void C15_each_message_before_the_first_and_after_the_last(void **state)
+{
+        (void)state;
+        struct channel *early = side_start(&alice, "listener", 5000);
+        const size_t seen = rig.seen_count;
+        uint64_t dropped = rig_stat(&rig, STAT_DROP_UNDECODED);
+
+        assert_int_equal(early->state, CHANNEL_STARTING);
+        deliver_all_to(worker_address(early->decryptor), 0, seen);
+        assert_int_equal(early->state, CHANNEL_STARTING);
+        assert_int_equal(rig.seen_count, seen);
+        assert_int_equal(rig_stat(&rig, STAT_DROP_UNDECODED), dropped + seen + 4);
+        test_context_advance(&rig.tc, 0);
+        assert_int_equal(early->state, CHANNEL_UP);
+        side_say(&alice, early, &bob, "begun as if nothing had been");
+
+        const struct bytes address = worker_address(early->decryptor);
+        const size_t end = rig.seen_count;
+        channel_close(early);
+        assert_int_equal(early->state, CHANNEL_ENDED);
+        dropped = rig_stat(&rig, STAT_DROP_NO_WORKER);
+        deliver_all_to(address, seen, end);
+        assert_int_equal(rig_stat(&rig, STAT_DROP_NO_WORKER), dropped + (end - seen) + 4);
+        assert_int_equal(alice.closes, 0);
+        rig_turn(&rig);
+        side_say(&alice, ours, &bob, "the other one lives");
+}
+
 /* --- the end of the numbers --------------------------------------------------------------------------------------------- */
 
 static void C20_a_channel_ends_before_its_last_number(void **state)
@@ -224,6 +393,10 @@ int main(void)
                 with_rig(C13_refreshed_credentials_bring_longer_histories_only),
                 with_rig(credentials_themselves_are_passed_over),
                 with_rig(C24_histories_that_are_damaged_or_large),
+                with_rig(C24_the_worst_messages_are_soon_done_with),
+                with_rig(C24_the_longest_histories_are_soon_done_with),
+                with_rig(C24_close_ends_exactly_this_channel),
+                with_rig(C15_each_message_before_the_first_and_after_the_last),
                 with_rig(what_decrypts_and_does_not_decode_is_dropped),
                 with_rig(a_route_with_too_many_hops_is_dropped),
                 with_rig(close_may_carry_more_than_nothing),

@@ -44,6 +44,33 @@ static void C16_low_order_points_leave_the_result_untouched(void **state)
         assert_int_equal(out[0], 9);
 }
 
+/* Under such a key a signature can hold for many messages, or for all: R the neutral element and S = 0 fit the key 01 00..., whatever is signed. */
+static void C16_small_order_ed25519_keys_are_refused(void **state)
+{
+        (void)state;
+        static const uint8_t order_8[2][KEY_SIZE] = {
+                {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+                 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+                {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+                 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+        };
+        uint8_t keys[8][KEY_SIZE] = {{1}, {0}, {0}}, signature[SIGNATURE_SIZE] = {1};
+
+        keys[2][31] = 0x80;
+        memset(keys[3], 0xff, KEY_SIZE); /* -1: order 2 */
+        keys[3][0] = 0xec;
+        keys[3][31] = 0x7f;
+        for (size_t i = 0; i < 2; i++) {
+                memcpy(keys[4 + 2 * i], order_8[i], KEY_SIZE);
+                memcpy(keys[5 + 2 * i], order_8[i], KEY_SIZE);
+                keys[5 + 2 * i][31] ^= 0x80;
+        }
+        for (size_t i = 0; i < 8; i++) {
+                for (uint8_t message = 0; message < 64; message++) /* one in eight fits by chance where the order is 8 */
+                        assert_err(crypto_ed25519_verify(keys[i], bytes_make(&message, 1), signature), ERR_SIGNATURE);
+        }
+}
+
 static void a_p256_key_that_is_no_point_is_refused(void **state)
 {
         (void)state;
@@ -146,6 +173,7 @@ int main(void)
                 cmocka_unit_test(hkdf2_may_write_its_result_over_ck),
                 cmocka_unit_test(hkdf_stops_at_255_blocks),
                 cmocka_unit_test(C16_low_order_points_leave_the_result_untouched),
+                cmocka_unit_test(C16_small_order_ed25519_keys_are_refused),
                 cmocka_unit_test(a_p256_key_that_is_no_point_is_refused),
                 cmocka_unit_test(aead_binds_nonce_and_additional_data),
                 cmocka_unit_test(aead_works_in_place_and_shows_nothing_that_is_damaged),

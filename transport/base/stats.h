@@ -58,6 +58,7 @@
         X(STAT_HANDSHAKES_FULL,      "handshakes_full",              "handshakes refused: too many open") \
         X(STAT_DECRYPT_FAILED,       "decrypt_failed",               "channel messages that did not decrypt") \
         X(STAT_REPLAYED,             "replayed",                     "channel messages seen before or outside the window") \
+        X(STAT_MISSING,              "missing",                      "channel messages that did not come, while later ones did") \
         X(STAT_DROP_UNCONFIRMED_FULL, "drop_unconfirmed_full",       "messages dropped: too many wait to be confirmed by the node") \
         X(STAT_ANSWERS_LATE,         "answers_late",                 "answers of the node that nothing waited for") \
         X(STAT_REPUSHED,             "repushed",                     "messages pushed again after a reconnect") \

@@ -299,6 +299,18 @@ static void handle_clear(struct channel *channel, struct channel_message *messag
         }
 }
 
+/* False: the user has closed the channel. */
+static bool tell_missing(struct channel *channel)
+{
+        struct channels *all = channel->all;
+        const uint64_t missing = decryptor_missing(&channel->dec);
+
+        if (missing == 0) return true;
+        context_of(all)->stats.v[STAT_MISSING] += missing;
+        all->config.events->missing(all->config.user, channel, missing);
+        return channel->state == CHANNEL_UP;
+}
+
 static void handle_encrypted(struct channel *channel, struct bytes in)
 {
         struct arena *arena = router_arena(channel->all->router);
@@ -312,7 +324,7 @@ static void handle_encrypted(struct channel *channel, struct bytes in)
                                            &message);
         if (err)
                 drop_received(channel, stat_of_failure(err), err);
-        else
+        else if (tell_missing(channel))
                 handle_clear(channel, &message);
 }
 

@@ -21,6 +21,9 @@ struct channels_events {
         /* It ended: closed by the peer (ERR_CLOSED), refused (ERR_UNTRUSTED, ...), no answer (ERR_TIMEOUT). Gone after this. Also
          * for an initiator that never came up. `why` is a sentence. */
         void (*closed)(void *user, struct channel *channel, enum err err, const char *why);
+        /* So many messages of the peer, one after the other, were lost on the way; later ones have come (decryptor_missing). What came with this
+         * one is routed on after it. */
+        void (*missing)(void *user, struct channel *channel, uint64_t count);
 };
 
 struct channels_config {

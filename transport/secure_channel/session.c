@@ -85,9 +85,24 @@ static bool window_takes(const struct decryptor *dec, uint64_t nonce)
         return dec->highest - nonce <= REPLAY_WINDOW && !(dec->window >> (dec->highest - nonce) & 1);
 }
 
+/* The window moves on by so many: counts those that leave it without having come. */
+static void window_leave(struct decryptor *dec, uint64_t by)
+{
+        for (uint64_t behind = REPLAY_WINDOW; behind > REPLAY_WINDOW - by; behind--) {
+                if (behind > dec->highest) continue;
+                if (!(dec->window >> behind & 1)) {
+                        dec->run++;
+                        continue;
+                }
+                dec->missing += dec->run;
+                dec->run = 0;
+        }
+}
+
 static void window_mark(struct decryptor *dec, uint64_t nonce)
 {
         if (nonce > dec->highest) {
+                window_leave(dec, nonce - dec->highest);
                 dec->window = dec->window << (nonce - dec->highest) | 1;
                 dec->highest = nonce;
         } else {
@@ -131,4 +146,12 @@ enum err decryptor_open(struct decryptor *dec, struct bytes in, uint8_t *out, ui
         window_mark(dec, nonce);
         *nonce_out = nonce;
         return OK;
+}
+
+uint64_t decryptor_missing(struct decryptor *dec)
+{
+        const uint64_t missing = dec->missing;
+
+        dec->missing = 0;
+        return missing;
 }

@@ -21,6 +21,8 @@ struct decryptor {
         struct aead *current, *previous; /* keys of the interval of the highest nonce, and of the one before (NULL at first) */
         uint64_t highest;                /* highest nonce taken; 0 before the first */
         uint64_t window;                 /* bit i: highest - i was taken; bits 0 to 32 count */
+        uint64_t run;                    /* of nonces next to each other that have left the window and never came, up to the last that left */
+        uint64_t missing;                /* runs before that, not asked for yet */
 };
 
 MUST_USE enum err decryptor_init(struct decryptor *dec, const uint8_t key[static KEY_SIZE]);
@@ -29,5 +31,8 @@ void decryptor_clear(struct decryptor *dec);
  * ERR_NO_MEMORY.
  * Vectors: secure-channel.json, replay-window.json. */
 MUST_USE enum err decryptor_open(struct decryptor *dec, struct bytes in, uint8_t *out, uint64_t *nonce);
+/* How many messages have been lost since this was asked last: they can come no more, and one behind them has come. Told 33 messages after a gap, and
+ * once for all of it (C6). */
+uint64_t decryptor_missing(struct decryptor *dec);
 
 #endif
