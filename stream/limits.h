@@ -73,12 +73,14 @@ struct stream_client_limits {
         uint32_t retry_max_ms;        /* longest pause */
         uint32_t empty_ms;            /* an empty answer that came sooner than this (a hub that holds no pulls): so long until the next pull */
         uint32_t save_ms;             /* the reader's index is saved at the node no sooner than this after its last save */
+        uint32_t check_ms;            /* a reader that had nothing for so long looks whether what it read last still stands (C9) */
 };
 
 #define STREAM_CLIENT_LIMITS_DEFAULT \
         ((struct stream_client_limits){ \
                 .unconfirmed = 16384, .unconfirmed_bytes = 8u << 20, .in_flight = 512, .in_flight_bytes = 1u << 20, .push_max = 65422, \
                 .pull_limit = 256, .pulls_ahead = 4, .answer_ms = 10000, .retry_min_ms = 100, .retry_max_ms = 5000, .empty_ms = 250, .save_ms = 100, \
+                .check_ms = 30000, \
         })
 
 #endif

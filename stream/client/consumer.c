@@ -36,6 +36,7 @@ struct consumer {
         struct pull_window window;
         struct pull check, probe; /* CONSUMER_CHECKING */
         bool not_empty;           /* ... the probe had an answer with messages */
+        uint64_t stood_ms;        /* when something came, or a check has shown that what was read still stands */
         uint64_t quiet_until;     /* no pull before: the last answer came at once and had nothing */
         uint64_t saved_ms;        /* when the index was last saved */
         struct timer save_timer;
@@ -193,6 +194,17 @@ static void quieten(struct consumer *consumer, const struct pull *pull, uint64_t
         if (count == 0 && now < pull->asked_ms + consumer->limits.empty_ms) consumer->quiet_until = now + consumer->limits.empty_ms;
 }
 
+static void begin_check(struct consumer *consumer);
+
+/* Nothing has come for long: a stream that was cut, or made anew, and has not come to our index yet looks just so. */
+static bool check_is_due(const struct consumer *consumer)
+{
+        uint64_t due = consumer->stood_ms + consumer->limits.check_ms, asked;
+
+        return consumer->state == CONSUMER_PULLING && !consumer->paused && consumer->index > 0 && !window_oldest(&consumer->window, &asked) &&
+               context_now_ms(consumer->handle.ctx) >= due;
+}
+
 static void pull_answered(struct consumer *consumer, struct pull *pull, struct bytes messages, uint64_t count, size_t size)
 {
         window_learn(&consumer->window, pull, count, size, consumer->limits.pull_limit);
@@ -202,13 +214,17 @@ static void pull_answered(struct consumer *consumer, struct pull *pull, struct b
                 return;
         }
         if (pull->from <= consumer->index) quieten(consumer, pull, count);
+        if (count > 0) consumer->stood_ms = context_now_ms(consumer->handle.ctx);
         pull_remove(pull, consumer->handle.ctx);
         take_messages(consumer, messages);
         while ((pull = window_ripe(&consumer->window, consumer->index))) {
                 take_messages(consumer, pull->held->messages);
                 pull_remove(pull, consumer->handle.ctx);
         }
-        pull_on(consumer);
+        if (check_is_due(consumer))
+                begin_check(consumer);
+        else
+                pull_on(consumer);
 }
 
 /* --- where to go on ------------------------------------------------------------------------------------------------------ */
@@ -216,6 +232,7 @@ static void pull_answered(struct consumer *consumer, struct pull *pull, struct b
 static void go_on(struct consumer *consumer)
 {
         consumer->check = consumer->probe = (struct pull){0};
+        consumer->stood_ms = context_now_ms(consumer->handle.ctx);
         consumer->state = CONSUMER_PULLING;
         pull_on(consumer);
 }
@@ -271,17 +288,22 @@ static void check_answered(struct consumer *consumer, struct pull *pull, struct 
         }
 }
 
+static void begin_check(struct consumer *consumer)
+{
+        consumer->not_empty = false;
+        consumer->state = CONSUMER_CHECKING;
+        ask_check(consumer);
+}
+
 static void index_known(struct consumer *consumer)
 {
         bool first = !consumer->stands;
 
         consumer->stands = true;
-        consumer->not_empty = false;
         consumer->quiet_until = 0;
         save_soon(consumer);
         if (consumer->index > 0) {
-                consumer->state = CONSUMER_CHECKING;
-                ask_check(consumer);
+                begin_check(consumer);
         } else {
                 go_on(consumer);
         }

@@ -3,7 +3,8 @@
  *
  * On a connection: create, index get where nothing is known yet, pull again and again, index save. Where it goes on from an
  * index it first pulls from the one before: if that stays empty while the stream is not, the log ends before what was read of it
- * (it was cut, or made anew), which is said, and it is read from its start. Several pulls are out while answers come back full.
+ * (it was cut, or made anew), which is said, and it is read from its start. The same now and then while nothing comes. Several pulls are
+ * out while answers come back full.
  * Delivered with origin ORIGIN_STREAM, the producer's address before the return route. */
 #ifndef STROP_STREAM_CONSUMER_H
 #define STROP_STREAM_CONSUMER_H

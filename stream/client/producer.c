@@ -18,7 +18,7 @@ enum producer_state {
         PRODUCER_REFUSED,  /* the timer's pause before create is asked again */
         PRODUCER_PUSHING,  /* the stream stands; the timer watches that answers come */
         PRODUCER_HALTED,   /* a push was refused: the other answers are awaited, the timer watches */
-        PRODUCER_PAUSED,   /* ... they are in: the timer's pause before pushing goes on */
+        PRODUCER_PAUSED,   /* ... they are in: the timer's pause before create is asked again, and pushing goes on */
 };
 
 struct push {
@@ -313,15 +313,12 @@ static void on_timer(void *arg)
                 notice(producer, TROUBLE_SILENCE, HANDLE_SILENT);
                 break;
         case PRODUCER_REFUSED:
+        case PRODUCER_PAUSED: /* what could not be stored: the stream may have been deleted */
                 create(producer);
                 break;
         case PRODUCER_PUSHING:
         case PRODUCER_HALTED:
                 check_answers(producer);
-                break;
-        case PRODUCER_PAUSED:
-                producer->state = PRODUCER_PUSHING;
-                pump(producer);
         }
 }
 

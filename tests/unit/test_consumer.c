@@ -198,8 +198,8 @@ static void takes_later_messages_as_a_sign_of_life(void **state)
         take_pull(10, 4);
 }
 
-/* C9: the stream was cut, or made anew. */
-static void says_when_the_stream_is_shorter(void **state)
+/* The stream was cut, or made anew. */
+static void C9_says_when_the_stream_is_shorter(void **state)
 {
         struct hub_request *check;
 
@@ -220,6 +220,42 @@ static void says_when_the_stream_is_shorter(void **state)
         answer(take_pull(0, 4), 0, "ab");
         assert_string_equal(got, "ab");
         expect_save(2);
+}
+
+/* The same under a reader that waits: after a while without anything it looks once, then at each such while again. */
+static void C9_says_when_it_becomes_shorter_while_nothing_comes(void **state)
+{
+        struct hub_request *check;
+        unsigned pulls = 0;
+
+        (void)state;
+        start_at(false, 0);
+        answer(take_pull(0, 4), 0, "ab");
+        expect_save(2);
+        for (unsigned round = 0; round < 2; round++) {
+                for (; pulls < limits.check_ms / 5000; pulls++) {
+                        check = take_pull(2, 4);
+                        hub_quiet(&hub);
+                        test_context_advance(&tc, 5000);
+                        answer(check, 0, "");
+                }
+                pulls = 0;
+                check = take_pull(1, 1);
+                if (round == 1) break;
+                answer(check, 1, "b"); /* it stands */
+                take_pull(0, 1);
+                assert_string_equal(got, "ab");
+        }
+        test_context_advance(&tc, 5000);
+        answer(check, 0, "");
+        answer(take_pull(0, 1), 0, "x");
+        check = take_pull(1, 1);
+        test_context_advance(&tc, 5000);
+        answer(check, 0, "");
+        assert_int_equal(notices, 1);
+        assert_int_equal(tc.ctx.stats.v[STAT_STREAM_TRUNCATED], 1);
+        answer(take_pull(0, 4), 0, "x");
+        assert_string_equal(got, "abx");
 }
 
 /* Nothing at all is no proof: the node's Kafka may be away. */
@@ -243,7 +279,7 @@ static void takes_silence_of_both_for_no_answer(void **state)
         assert_int_equal(consumer_index(consumer), 7);
 }
 
-static void resumes_from_its_own_index(void **state)
+static void C9_resumes_from_its_own_index(void **state)
 {
         (void)state;
         start_at(true, 5);
@@ -320,7 +356,7 @@ static void fills_gaps_before_it_goes_on(void **state)
 }
 
 /* Offsets need not be consecutive, and what came already is not routed on again. */
-static void takes_holes_and_repeats(void **state)
+static void C5_takes_holes_and_repeats(void **state)
 {
         const struct stream_message messages[] = {{3, record('a')}, {3, record('A')}, {9, record('b')}, {8, record('B')}};
 
@@ -331,19 +367,49 @@ static void takes_holes_and_repeats(void **state)
         assert_int_equal(consumer_index(consumer), 10);
 }
 
-/* C5: what does not decode, or goes nowhere, is left out, counted, and not asked for again. */
-static void skips_what_does_not_decode(void **state)
+/* What does not decode, or goes nowhere, is left out, counted, and not asked for again: before, between and after true messages. */
+static void C5_skips_what_does_not_decode(void **state)
 {
-        const struct stream_message messages[] = {
-                {0, BYTES_LITERAL("junk")}, {1, BYTES_NONE}, {2, record('a')}, {3, BYTES_LITERAL("\x01\x00\x00\x00")}, {UINT64_MAX, record('z')},
+        static uint8_t large[60000], many_hops[3 + 300 * 3 + 1 + 1];
+        struct writer w = writer_make(many_hops, sizeof many_hops);
+
+        (void)state;
+        writer_put(&w, "\x01\xac\x02", 3); /* 300 hops */
+        for (int i = 0; i < 300; i++) writer_put(&w, "\x00\x01x", 3);
+        writer_put(&w, "\x00\x00", 2);
+        assert_ok(writer_err(&w));
+        memset(large, 0xff, sizeof large);
+        const struct bytes junk[] = {
+                BYTES_LITERAL("junk"), BYTES_NONE, BYTES_LITERAL("\x00"), BYTES_LITERAL("\x01\x00\x00\x00"), BYTES_LITERAL("\x01\x01\x00\x06read"),
+                {large, sizeof large}, writer_bytes(&w),
         };
+        enum { JUNK = sizeof junk / sizeof *junk };
+        struct stream_message messages[2];
+
+        limits.pulls_ahead = 1;
+        start_at(false, 0);
+        for (uint64_t i = 0; i <= JUNK; i++) { /* a message after each, the last after nothing */
+                size_t n = 0;
+                if (i > 0) messages[n++] = (struct stream_message){2 * i - 1, junk[i - 1]};
+                messages[n++] = (struct stream_message){2 * i, record((char)('a' + i))};
+                hub_answer_pulled(&hub, take_pull(i ? 2 * i - 1 : 0, 4), messages, n);
+                expect_save(2 * i + 1);
+                assert_int_equal(got[i], 'a' + i);
+        }
+        assert_int_equal(tc.ctx.stats.v[STAT_DROP_UNDECODED], JUNK);
+        assert_int_equal(notices, 0);
+}
+
+/* The largest index that there is has none after it. */
+static void C5_an_index_that_cannot_be(void **state)
+{
+        const struct stream_message messages[] = {{0, record('a')}, {UINT64_MAX, record('z')}, {1, record('b')}};
 
         (void)state;
         start_at(false, 0);
-        hub_answer_pulled(&hub, take_pull(0, 4), messages, 5);
-        assert_string_equal(got, "a");
-        assert_int_equal(tc.ctx.stats.v[STAT_DROP_UNDECODED], 3);
-        assert_int_equal(consumer_index(consumer), 4);
+        hub_answer_pulled(&hub, take_pull(0, 4), messages, 3);
+        assert_string_equal(got, "ab");
+        assert_int_equal(consumer_index(consumer), 2);
 }
 
 static void pulls_nothing_while_paused(void **state)
@@ -483,14 +549,16 @@ int main(void)
                 T(starts_at_0_where_nothing_is_saved),
                 T(goes_on_where_it_was),
                 T(takes_later_messages_as_a_sign_of_life),
-                T(says_when_the_stream_is_shorter),
+                T(C9_says_when_the_stream_is_shorter),
+                T(C9_says_when_it_becomes_shorter_while_nothing_comes),
                 T(takes_silence_of_both_for_no_answer),
-                T(resumes_from_its_own_index),
+                T(C9_resumes_from_its_own_index),
                 T(ignores_answers_of_an_older_connection),
                 T(asks_ahead_while_answers_are_full),
                 T(fills_gaps_before_it_goes_on),
-                T(takes_holes_and_repeats),
-                T(skips_what_does_not_decode),
+                T(C5_takes_holes_and_repeats),
+                T(C5_skips_what_does_not_decode),
+                T(C5_an_index_that_cannot_be),
                 T(pulls_nothing_while_paused),
                 T(asks_again_after_silence),
                 T(asks_again_for_its_index),

@@ -196,6 +196,7 @@ static void tries_again_what_was_refused(void **state)
         hub_quiet(&hub);
         assert_int_equal(producer_unconfirmed(producer), 3);
         test_context_advance(&tc, limits.retry_min_ms);
+        hub_answer_created(&hub, hub_take(&hub, STREAM_CREATE)); /* it may have been deleted */
         request = take_push("one");
         hub_answer_pushed(&hub, request, true, 0);
         assert_int_equal(notices, 1);
@@ -206,6 +207,7 @@ static void tries_again_what_was_refused(void **state)
         test_context_advance(&tc, limits.retry_min_ms / 2);
         hub_quiet(&hub); /* pauses grow */
         test_context_advance(&tc, 2 * limits.retry_min_ms);
+        hub_answer_created(&hub, hub_take(&hub, STREAM_CREATE));
         hub_answer_pushed(&hub, take_push("one"), false, 1);
         hub_answer_pushed(&hub, take_push("three"), false, 2);
         hub_answer_pushed(&hub, take_push("four"), false, 3);
