@@ -3,7 +3,10 @@
  *
  * Lines without an echo are kept, so that they can be sent again: when Bob is silent for a while a second channel is tried (a
  * Bob who was restarted knows nothing of the first). Streams keep their order: what was sent before its handshake and has not come back
- * when that is answered will not come back any more, and goes again through the second. Else the first one lives, and the second ends. */
+ * when that is answered will not come back any more, and goes again through the second. Else the first one lives, and the second ends.
+ *
+ * An echo is known by its text. One that comes before that of an earlier line waits for it: whoever holds the streams may lose a line, or
+ * swap two, and what is printed is still each line once, in order (C6). */
 #include "client/cli.h"
 #include "client/invitation.h"
 #include "client/lines.h"
@@ -29,6 +32,7 @@ enum {
 
 struct line {
         STAILQ_ENTRY(line) entry;
+        bool echoed; /* before an earlier one */
         size_t n;
         uint8_t text[];
 };
@@ -36,7 +40,7 @@ struct line {
 static struct {
         struct cli_list nodes;
         const char *invitation, *sender, *receiver, *peer_identifier, *identity;
-        bool direct;
+        bool direct, json;
         unsigned timeout;
 
         struct strop *strop;
@@ -44,12 +48,13 @@ static struct {
         bool connecting;         /* another one is tried */
         bool terminal;
         bool greeted;  /* who answered has been said */
+        bool odd;      /* ... and that there was an answer that is no echo */
         bool all_read; /* nothing more is sent: the end of stdin, or a line that cannot be */
         bool refused;  /* ... the latter */
         bool ended;
-        STAILQ_HEAD(line_list, line) lines; /* sent, and no echo yet, in order */
+        STAILQ_HEAD(line_list, line) lines; /* sent, and not printed yet, in order */
         size_t count, bytes;
-        uint64_t sent, came;  /* lines and echoes, in all */
+        uint64_t sent, came;  /* lines sent, and those that came back and all before them: they are printed */
         uint64_t sent_before; /* `sent` when the channel that is tried was begun */
         struct lines in;
         struct strop_watch *input, *look_again, *deadline, *silence, *interrupt, *terminate;
@@ -66,6 +71,7 @@ static const struct cli_option options[] = {
          "who Bob must be. Without it, and without an\ninvitation: anyone, and stderr says who it is"},
         {"identity", "FILE", CLI_TEXT, &alice.identity, "who to be; made on first use\n(default ~/.local/state/strop/alice.identity)"},
         {"timeout", "SECONDS", CLI_SECONDS, &alice.timeout, "give up after so long without progress (default 10)"},
+        {"json", NULL, CLI_FLAG, &alice.json, "each echo as a JSON object on a line:\n{\"line\":1,\"echo\":\"TEXT\"}"},
         {"direct", NULL, CLI_FLAG, &alice.direct, "no node: --node is Bob himself, who runs --listen"},
 };
 
@@ -139,6 +145,7 @@ static void keep_line(struct bytes text)
                 return;
         }
         line->n = text.n;
+        line->echoed = false;
         if (text.n) memcpy(line->text, text.p, text.n);
         if (alice.count == 0) progress();
         STAILQ_INSERT_TAIL(&alice.lines, line, entry);
@@ -294,7 +301,7 @@ static void send_again(void)
         struct line *line;
 
         STAILQ_FOREACH (line, &alice.lines, entry)
-                if (!send_line(bytes_make(line->text, line->n))) return;
+                if (!line->echoed && !send_line(bytes_make(line->text, line->n))) return;
 }
 
 static void greet(bool vouched)
@@ -354,23 +361,54 @@ static void on_peer_down(void *user, struct strop_peer *peer, enum strop_status 
                 end(cli_fail(&cli, EXIT_FAILED, "no secure channel with Bob: %s", why));
 }
 
+/* --- echoes ------------------------------------------------------------------------------------------------------------------ */
+
+/* The first line that waits for this text. They come in order, so it is the first of all, as a rule. */
+static struct line *line_of(struct bytes text)
+{
+        struct line *line;
+
+        STAILQ_FOREACH (line, &alice.lines, entry)
+                if (!line->echoed && bytes_equal(bytes_make(line->text, line->n), text)) return line;
+        return NULL;
+}
+
+static bool print_echo(struct bytes text)
+{
+        if (!alice.json) return text_print(stdout, text) && putchar('\n') != EOF;
+        printf("{\"line\":%" PRIu64 ",\"echo\":", alice.came + 1);
+        return text_print_json(stdout, text) && puts("}") != EOF;
+}
+
+/* The echoes that have come, up to the first that has not. */
+static void print_echoes(void)
+{
+        struct line *line;
+
+        while ((line = STAILQ_FIRST(&alice.lines)) && line->echoed && !alice.ended) {
+                if (!print_echo(bytes_make(line->text, line->n))) break;
+                drop_first_line();
+                alice.came++;
+        }
+        if (fflush(stdout) || ferror(stdout)) end(cli_fail(&cli, EXIT_FAILED, "cannot write to standard output: %s", strerror(errno)));
+}
+
 static void on_message(void *user, const struct strop_message *message)
 {
+        struct line *line;
         const char *text;
         size_t size;
 
         (void)user;
-        if (strop_message_peer(alice.strop, message) != alice.peer || alice.count == 0 || alice.ended) return;
-        if (!strop_message_text(message, &text, &size)) {
-                end(cli_fail(&cli, EXIT_FAILED, "an answer is no UTF-8 text"));
+        if (strop_message_peer(alice.strop, message) != alice.peer || alice.ended) return;
+        line = strop_message_text(message, &text, &size) ? line_of(bytes_make(text, size)) : NULL;
+        if (!line) {
+                if (!alice.odd) cli_say(&cli, "left out an answer that is no echo of a line that waits for one");
+                alice.odd = true;
                 return;
         }
-        if (!text_print(stdout, bytes_make(text, size)) || putchar('\n') == EOF || fflush(stdout)) {
-                end(cli_fail(&cli, EXIT_FAILED, "cannot write to standard output: %s", strerror(errno)));
-                return;
-        }
-        drop_first_line();
-        alice.came++;
+        line->echoed = true;
+        print_echoes();
         progress();
         pump();
 }

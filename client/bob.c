@@ -6,6 +6,7 @@
 #include "client/text.h"
 #include "transport/secure_channel/secrets.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -14,25 +15,30 @@ enum { START_MS = 10000 }; /* to reach the node for the first time */
 static struct {
         struct cli_list nodes, advertised, trusted;
         const char *identity, *sender, *receiver, *client_id, *listen;
-        bool fresh_names;
+        bool fresh_names, json;
 
         struct strop *strop;
         struct strop_watch *start, *interrupt, *terminate;
         struct names names;
         bool stands;       /* it has been up and its lines are printed */
+        bool mute;         /* nobody reads them any more, which has been said */
         char trouble[512]; /* the latest, until then */
         int code;
 } bob;
 
 static const struct cli_option options[] = {
-        {"node", "ADDR:PORT", CLI_LIST, &bob.nodes, "the node to connect to (default 127.0.0.1:4000);\nagain for others to try when it is away"},
+        {"node", "ADDR:PORT", CLI_LIST, &bob.nodes,
+         "the node to connect to (default 127.0.0.1:4000);\nagain for others to try when it is away"},
         {"advertise", "ADDR:PORT", CLI_LIST, &bob.advertised, "where Alice finds the node, for the invitation,\nwhere that is not --node"},
         {"identity", "FILE", CLI_TEXT, &bob.identity, "who to be; made on first use\n(default ~/.local/state/strop/bob.identity)"},
         {"trust", "IDENTIFIER", CLI_LIST, &bob.trusted, "let in this Alice; again for others.\nWithout it: everyone, and stderr says whom"},
         {"sender", "NAME", CLI_TEXT, &bob.sender, "the stream to write (default: made once, kept\nbeside the identity)"},
         {"receiver", "NAME", CLI_TEXT, &bob.receiver, "the stream to read (likewise)"},
-        {"client-id", "ID", CLI_TEXT, &bob.client_id, "under which the node keeps how far Bob has read\n(default: made of identity and stream)"},
+        {"client-id", "ID", CLI_TEXT, &bob.client_id,
+         "under which the node keeps how far Bob has read\n(default: made of identity and stream)"},
         {"new", NULL, CLI_FLAG, &bob.fresh_names, "make new stream names; those given out before\nlead to nobody then"},
+        {"json", NULL, CLI_FLAG, &bob.json,
+         "stdout as JSON, an object on a line: the names, then\n{\"received\":\"TEXT\",\"from\":\"IDENTIFIER\"} for each message"},
         {"listen", "ADDR:PORT", CLI_TEXT, &bob.listen, "no node: let Alice connect straight to this port"},
 };
 
@@ -54,11 +60,49 @@ static void end(int code)
         strop_stop(bob.strop);
 }
 
+/* False: it cannot be written to. */
+static bool flush(void) { return fflush(stdout) == 0 && !ferror(stdout); }
+
+/* "name: value" lines, or one object. */
+static void print_fields(const char *const fields[][2], size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                if (!bob.json) {
+                        printf("%s: %s\n", fields[i][0], fields[i][1]);
+                        continue;
+                }
+                printf("%s\"%s\":", i ? "," : "{", fields[i][0]);
+                text_print_json(stdout, bytes_of_text(fields[i][1]));
+        }
+        if (bob.json) puts("}");
+        if (!flush()) end(cli_fail(&cli, EXIT_FAILED, "cannot write to standard output: %s", strerror(errno)));
+}
+
 static void print_names(const char *invitation)
 {
-        printf("bob_to_alice: %s\nalice_to_bob: %s\nidentifier: %s\ninvitation: %s\n", bob.sender, bob.receiver, strop_identifier(bob.strop),
-               invitation);
-        fflush(stdout);
+        const char *const fields[][2] = {{"bob_to_alice", bob.sender},
+                                         {"alice_to_bob", bob.receiver},
+                                         {"identifier", strop_identifier(bob.strop)},
+                                         {"invitation", invitation}};
+
+        print_fields(fields, 4);
+}
+
+/* Whoever wanted the names alone has closed the pipe, perhaps: the echoes go on. */
+static void print_received(const struct strop_message *message, struct bytes text)
+{
+        const struct strop_peer *peer = strop_message_peer(bob.strop, message);
+
+        fputs(bob.json ? "{\"received\":" : "received: ", stdout);
+        if (bob.json)
+                text_print_json(stdout, text);
+        else
+                text_print(stdout, text);
+        if (bob.json) printf(",\"from\":\"%s\"}", peer ? strop_peer_identifier(bob.strop, peer) : "");
+        putchar('\n');
+        if (flush() || bob.mute) return;
+        bob.mute = true;
+        cli_say(&cli, "cannot write to standard output: %s. Going on without", strerror(errno));
 }
 
 /* The first time it stands: says where Alice finds it. */
@@ -108,10 +152,7 @@ static void on_message(void *user, const struct strop_message *message)
                 cli_say(&cli, "left out a message that is no UTF-8 text");
                 return;
         }
-        fputs("received: ", stdout);
-        text_print(stdout, bytes_make(text, size));
-        fputc('\n', stdout);
-        fflush(stdout);
+        print_received(message, bytes_make(text, size));
         if ((status = strop_reply_text(bob.strop, message, text, size))) cli_say(&cli, "cannot answer: %s", strop_status_text(status));
 }
 
@@ -119,8 +160,10 @@ static void on_notice(void *user, enum strop_status status, const char *text)
 {
         (void)user;
         snprintf(bob.trouble, sizeof bob.trouble, "%s", status == STROP_OK ? "" : text);
-        if (bob.stands) cli_say(&cli, "%s", text);
-        else if (status == STROP_REFUSED) end(cli_fail(&cli, EXIT_FAILED, "%s", text));
+        if (bob.stands)
+                cli_say(&cli, "%s", text);
+        else if (status == STROP_REFUSED)
+                end(cli_fail(&cli, EXIT_FAILED, "%s", text));
 }
 
 static const struct strop_callbacks callbacks = {
@@ -201,9 +244,10 @@ int main(int argc, char **argv)
         if (!bob.listen && bob.nodes.count == 0) bob.nodes.items[bob.nodes.count++] = "127.0.0.1:4000";
         if ((code = open_bob()) == -1) {
                 if (bob.listen) {
+                        const char *const fields[][2] = {{"listening", strop_listening(bob.strop)},
+                                                         {"identifier", strop_identifier(bob.strop)}};
                         bob.stands = true;
-                        printf("listening: %s\nidentifier: %s\n", strop_listening(bob.strop), strop_identifier(bob.strop));
-                        fflush(stdout);
+                        print_fields(fields, 2);
                 }
                 strop_run(bob.strop);
                 code = bob.code;

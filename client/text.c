@@ -52,3 +52,20 @@ bool text_print(FILE *out, struct bytes text)
         fwrite(text.p + plain, 1, text.n - plain, out);
         return !ferror(out);
 }
+
+bool text_print_json(FILE *out, struct bytes text)
+{
+        putc('"', out);
+        for (size_t i = 0; i < text.n; i++) {
+                const uint8_t c = text.p[i];
+
+                if (c == '"' || c == '\\')
+                        fprintf(out, "\\%c", c);
+                else if (c < 0x20 || c == 0x7f)
+                        fprintf(out, "\\u%04x", c);
+                else
+                        putc(c, out);
+        }
+        putc('"', out);
+        return !ferror(out);
+}

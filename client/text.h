@@ -13,4 +13,7 @@ bool text_of_body(struct bytes body, struct bytes *text);
 /* Writes UTF-8 with control characters, tabs apart, as \xNN (\uNNNN for those above U+007F). False: writing failed. */
 bool text_print(FILE *out, struct bytes text);
 
+/* The same as a JSON string (RFC 8259), quotes and all: what a program reads is exactly what was sent. */
+bool text_print_json(FILE *out, struct bytes text);
+
 #endif
