@@ -110,6 +110,8 @@ static const struct limit_row limits[] = {
         LIMIT(log, sweep_ms, "ms", 10, 60000, "how often records written by others are looked for"),
         LIMIT(log, sweep_chunk, "streams", 1, 1000, "looked up at once"),
         LIMIT(log, topics_per_producer, "topics", 1, 100000, "one producer serves"),
+        LIMIT(log, create_patience_ms, "ms", 0, 60000, "that refused replicas are asked for again, since brokers may be only just back"),
+        LIMIT(log, index_answer_ms, "ms", 100, 3600000, "without an answer to a request for an index: asked again"),
 };
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))

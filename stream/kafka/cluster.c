@@ -7,13 +7,18 @@
 
 enum { CREATE_TIMEOUT_MS = 10000, CREATE_WAIT_MS = 5000 };
 
+void cluster_note(struct cluster_topic *topic, rd_kafka_resp_err_t err, const char *why)
+{
+        topic->made = err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        topic->verdict = err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS ? KAFKA_FINE : kafka_verdict(err);
+        topic->fleeting = err == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR;
+        snprintf(topic->why, sizeof topic->why, "%s", why ? why : rd_kafka_err2str(err));
+}
+
 static void answer_all(struct cluster_batch *batch, rd_kafka_resp_err_t err, const char *why)
 {
-        for (size_t i = 0; i < batch->count; i++) {
-                if (batch->topics[i].verdict == KAFKA_REFUSED) continue;
-                batch->topics[i].verdict = kafka_verdict(err);
-                snprintf(batch->topics[i].why, sizeof batch->topics[i].why, "%s", why);
-        }
+        for (size_t i = 0; i < batch->count; i++)
+                if (batch->topics[i].verdict != KAFKA_REFUSED) cluster_note(&batch->topics[i], err, why);
 }
 
 static void create_topics(struct cluster *cluster, struct cluster_batch *batch)
@@ -36,6 +41,7 @@ static void create_topics(struct cluster *cluster, struct cluster_batch *batch)
         rd_kafka_AdminOptions_set_request_timeout(options, CREATE_TIMEOUT_MS, text, sizeof text);
         rd_kafka_AdminOptions_set_operation_timeout(options, CREATE_WAIT_MS, text, sizeof text);
         rd_kafka_AdminOptions_set_opaque(options, batch);
+        cluster->out = batch;
         rd_kafka_CreateTopics(rk, topics, n, options, cluster->log->control.queue);
         rd_kafka_NewTopic_destroy_array(topics, n);
         rd_kafka_AdminOptions_destroy(options);
@@ -53,13 +59,8 @@ static struct cluster_topic *find(struct cluster_batch *batch, const char *name,
 static void take_result(struct cluster_batch *batch, const rd_kafka_topic_result_t *result, size_t i)
 {
         struct cluster_topic *topic = find(batch, rd_kafka_topic_result_name(result), i);
-        rd_kafka_resp_err_t err = rd_kafka_topic_result_error(result);
-        const char *why = rd_kafka_topic_result_error_string(result);
 
-        if (!topic) return;
-        topic->made = err == RD_KAFKA_RESP_ERR_NO_ERROR;
-        topic->verdict = err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS ? KAFKA_FINE : kafka_verdict(err);
-        snprintf(topic->why, sizeof topic->why, "%s", why ? why : rd_kafka_err2str(err));
+        if (topic) cluster_note(topic, rd_kafka_topic_result_error(result), rd_kafka_topic_result_error_string(result));
 }
 
 void cluster_event(struct cluster *cluster, rd_kafka_event_t *event)
@@ -69,13 +70,23 @@ void cluster_event(struct cluster *cluster, rd_kafka_event_t *event)
         const rd_kafka_topic_result_t **topics;
         size_t count;
 
-        (void)cluster;
+        cluster->out = NULL;
         if (!result || rd_kafka_event_error(event)) {
                 answer_all(batch, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
         } else {
                 topics = rd_kafka_CreateTopics_result_topics(result, &count);
                 for (size_t i = 0; i < count; i++) take_result(batch, topics[i], i);
         }
+        batch->done(batch->user, batch);
+}
+
+void cluster_renewed(struct cluster *cluster)
+{
+        struct cluster_batch *batch = cluster->out;
+
+        if (!batch) return;
+        cluster->out = NULL;
+        answer_all(batch, RD_KAFKA_RESP_ERR__TIMED_OUT, "no answer");
         batch->done(batch->user, batch);
 }
 

@@ -12,6 +12,7 @@ struct cluster_topic {
         uint32_t partitions;
         bool made;        /* it did not exist before */
         enum kafka_verdict verdict; /* FINE: it exists now, whoever made it */
+        bool fleeting;    /* REFUSED, but Kafka says so as well for a moment when its brokers are only just back */
         char why[256];
 };
 
@@ -36,6 +37,7 @@ struct cluster_ops {
 struct cluster {
         const struct cluster_ops *ops;
         struct kafka_log *log;
+        struct cluster_batch *out; /* asked of the control instance; NULL: none */
         char *brokers; /* what the instances are told */
 };
 
@@ -45,5 +47,9 @@ MUST_USE enum err cluster_embedded_new(struct kafka_log *log, struct cluster **o
 
 /* An answer to a create that came to the control instance's queue. */
 void cluster_event(struct cluster *cluster, rd_kafka_event_t *event);
+/* The control instance is another one from now on: what was asked of the last one is answered with "later". */
+void cluster_renewed(struct cluster *cluster);
+/* What Kafka said of one topic of a batch. */
+void cluster_note(struct cluster_topic *topic, rd_kafka_resp_err_t err, const char *why);
 
 #endif

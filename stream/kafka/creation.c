@@ -39,6 +39,7 @@ struct creation {
         uint32_t partitions;
         LIST_HEAD(creator_list, creator) creators;
         unsigned absent;
+        uint64_t refused_ms; /* when Kafka first refused what it may take in a moment; 0: never */
         bool made, denied; /* denied: not allowed to create; it may exist all the same */
 };
 TAILQ_HEAD(creation_list, creation);
@@ -124,10 +125,26 @@ static void refuse(struct creation *creation, enum err err, const char *why)
 
 /* --- the first step --- */
 
-static void take_answer(struct creation *creation, const struct cluster_topic *answer)
+static void ask_again(struct creation *creation)
 {
         struct creations *creations = creation->topic->log->creations;
 
+        move(creation, CREATION_QUEUED);
+        set_timer(creations, &creations->queue_timer, RETRY_MS);
+}
+
+/* Whether a refusal that may be over in a moment is waited out. */
+static bool is_patient(struct creation *creation, const struct cluster_topic *answer)
+{
+        struct kafka_log *log = creation->topic->log;
+        uint64_t now = context_now_ms(log->ctx);
+
+        if (!creation->refused_ms) creation->refused_ms = now;
+        return answer->fleeting && now - creation->refused_ms < log->limits.create_patience_ms;
+}
+
+static void take_answer(struct creation *creation, const struct cluster_topic *answer)
+{
         switch (answer->verdict) {
         case KAFKA_FINE:
                 creation->made |= answer->made;
@@ -138,11 +155,11 @@ static void take_answer(struct creation *creation, const struct cluster_topic *a
                 creation->denied = true;
                 move(creation, CREATION_CHECKED);
                 break;
-        case KAFKA_LATER:
-                move(creation, CREATION_QUEUED);
-                set_timer(creations, &creations->queue_timer, RETRY_MS);
+        case KAFKA_LATER: ask_again(creation); break;
+        default:
+                if (is_patient(creation, answer)) ask_again(creation);
+                else refuse(creation, ERR_FAILED, answer->why);
                 break;
-        default: refuse(creation, ERR_FAILED, answer->why); break;
         }
 }
 

@@ -23,6 +23,8 @@ struct embedded {
         rd_kafka_mock_cluster_t *mock;
         uint16_t port;
         struct embedded_topic *topics;
+        rd_kafka_resp_err_t create_error; /* for the next create_errors requests */
+        int create_errors;
 };
 
 static struct embedded *embedded_of(struct cluster *cluster)
@@ -48,11 +50,16 @@ static void create_run(struct helper_job *job)
                 struct cluster_topic *topic = &batch->topics[i];
                 rd_kafka_resp_err_t err = rd_kafka_mock_topic_create(embedded->mock, topic->name, (int)topic->partitions, 1);
 
-                topic->made = err == RD_KAFKA_RESP_ERR_NO_ERROR;
-                topic->verdict = err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS ? KAFKA_FINE : kafka_verdict(err);
-                snprintf(topic->why, sizeof topic->why, "%s", rd_kafka_err2str(err));
+                cluster_note(topic, err, NULL);
         }
         nudge_stop(nudge);
+}
+
+static void refuse_run(struct helper_job *job)
+{
+        struct cluster_batch *batch = HELPER_JOB_OWNER(job, struct cluster_batch, job);
+
+        for (size_t i = 0; i < batch->count; i++) cluster_note(&batch->topics[i], embedded_of(batch->cluster)->create_error, NULL);
 }
 
 static void remember(struct embedded *embedded, const char *name, uint32_t partitions)
@@ -78,7 +85,11 @@ static void create_done(struct helper_job *job)
 
 static void create_topics(struct cluster *cluster, struct cluster_batch *batch)
 {
-        batch->job = (struct helper_job){.run = create_run, .done = create_done};
+        struct embedded *embedded = embedded_of(cluster);
+        bool refused = embedded->create_errors > 0;
+
+        if (refused) embedded->create_errors--;
+        batch->job = (struct helper_job){.run = refused ? refuse_run : create_run, .done = create_done};
         batch->cluster = cluster;
         helper_ask(cluster->log->helper, &batch->job);
 }
@@ -172,6 +183,12 @@ void embedded_set_down(struct log *log, bool down)
 void embedded_set_delay(struct log *log, int ms)
 {
         rd_kafka_mock_broker_set_rtt(embedded_of_log(log)->mock, 1, ms);
+}
+
+void embedded_refuse_creates(struct log *log, int16_t error, int count)
+{
+        embedded_of_log(log)->create_error = (rd_kafka_resp_err_t)error;
+        embedded_of_log(log)->create_errors = count;
 }
 
 void embedded_push_late(struct log *log, int16_t api_key, int16_t error, int late_ms, int count)

@@ -21,6 +21,8 @@ void embedded_push_error(struct log *log, int16_t api_key, int16_t error, int co
 void embedded_push_late(struct log *log, int16_t api_key, int16_t error, int late_ms, int count);
 /* How many of these are left. */
 size_t embedded_errors_left(struct log *log, int16_t api_key);
+/* The next `count` requests to create topics are answered with this error. */
+void embedded_refuse_creates(struct log *log, int16_t error, int count);
 /* The topic counts as unknown to Kafka (3), or is in order again (0), with any error code of Kafka's. */
 void embedded_set_topic_error(struct log *log, const char *topic, int16_t error);
 

@@ -36,29 +36,28 @@ static void take_events(void *arg)
         wake_again(handle);
 }
 
-static enum err open_pipe(struct handle *handle, struct reason *why)
+/* Its events go to `owner`, where it will be. */
+static enum err open_pipe(struct handle *handle, struct handle *owner, struct reason *why)
 {
         if (pipe2(handle->wake, O_CLOEXEC | O_NONBLOCK) < 0) return fail(why, ERR_SYSTEM, "no pipe: %s", strerror(errno));
-        if (loop_watch_fd(handle->loop, handle->wake[0], take_events, handle, &handle->watch) == OK) return OK;
+        if (loop_watch_fd(handle->loop, handle->wake[0], take_events, owner, &handle->watch) == OK) return OK;
         close(handle->wake[0]);
         close(handle->wake[1]);
         return fail(why, ERR_SYSTEM, "the event loop takes no more");
 }
 
-enum err handle_open(struct handle *handle, struct loop *loop, struct health *health, enum kafka_role role, rd_kafka_conf_t *take_conf,
-                     void (*event)(void *user, rd_kafka_event_t *event), void *user, struct reason *why)
+static enum err open_for(struct handle *handle, struct handle *owner, enum kafka_role role, rd_kafka_conf_t *take_conf, struct reason *why)
 {
         rd_kafka_type_t type = role == KAFKA_PRODUCER || role == KAFKA_CAREFUL_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
         char text[256];
         enum err err;
 
-        *handle = (struct handle){.loop = loop, .health = health, .event = event, .user = user};
         rd_kafka_conf_set_events(take_conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
         if (!(handle->rk = rd_kafka_new(type, take_conf, text, sizeof text))) {
                 rd_kafka_conf_destroy(take_conf);
                 return fail(why, ERR_USAGE, "%s", text);
         }
-        if ((err = open_pipe(handle, why))) {
+        if ((err = open_pipe(handle, owner, why))) {
                 rd_kafka_destroy(handle->rk);
                 handle->rk = NULL;
                 return err;
@@ -67,6 +66,25 @@ enum err handle_open(struct handle *handle, struct loop *loop, struct health *he
         rd_kafka_queue_io_event_enable(handle->queue, handle->wake[1], "", 1);
         rd_kafka_set_log_queue(handle->rk, NULL); /* NULL: to the main queue */
         wake_again(handle); /* for what came before the pipe was set */
+        return OK;
+}
+
+enum err handle_open(struct handle *handle, struct loop *loop, struct health *health, enum kafka_role role, rd_kafka_conf_t *take_conf,
+                     void (*event)(void *user, rd_kafka_event_t *event), void *user, struct reason *why)
+{
+        *handle = (struct handle){.loop = loop, .health = health, .event = event, .user = user};
+        return open_for(handle, handle, role, take_conf, why);
+}
+
+enum err handle_renew(struct handle *handle, enum kafka_role role, rd_kafka_conf_t *take_conf, struct handle *old, struct reason *why)
+{
+        struct handle fresh = {.loop = handle->loop, .health = handle->health, .event = handle->event, .user = handle->user};
+        enum err err = open_for(&fresh, handle, role, take_conf, why);
+
+        if (err) return err;
+        handle_mute(handle);
+        *old = *handle;
+        *handle = fresh;
         return OK;
 }
 

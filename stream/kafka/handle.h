@@ -21,6 +21,10 @@ struct handle {
 MUST_USE enum err handle_open(struct handle *handle, struct loop *loop, struct health *health, enum kafka_role role,
                               rd_kafka_conf_t *take_conf, void (*event)(void *user, rd_kafka_event_t *event), void *user,
                               struct reason *why);
+/* A new instance in place of the one there is, which goes to `old`, muted, for handle_destroy. On an error nothing has changed. Otherwise
+ * as handle_open. */
+MUST_USE enum err handle_renew(struct handle *handle, enum kafka_role role, rd_kafka_conf_t *take_conf, struct handle *old,
+                               struct reason *why);
 /* Loop's thread: no event comes any more. What is left is for handle_destroy. */
 void handle_mute(struct handle *handle);
 /* Ends the instance; blocks, so it is the helper's unless the log ends. Muted before; closed or never opened is fine. */

@@ -38,6 +38,7 @@ struct health {
         void *user;
         struct helper *helper; /* NULL: stopped */
         rd_kafka_t *rk;
+        rd_kafka_t *probe_rk;  /* the helper's while probing */
         struct helper_job probe;
         bool probing, alarm;   /* alarm: librdkafka says that it lost all brokers */
         rd_kafka_resp_err_t probe_err; /* the helper's while probing */
@@ -85,6 +86,7 @@ static void set_up(struct health *health)
         health->failing = false;
         health->patience_ms = PATIENCE_MIN_MS;
         health->alarm = false;
+        health->last[0] = '\0'; /* what was wrong is no reason for what comes */
         if (before == HEALTH_UP) return;
         health->state = HEALTH_UP;
         health->away[0] = '\0';
@@ -123,9 +125,9 @@ static void probe_run(struct helper_job *job)
         struct health *health = HELPER_JOB_OWNER(job, struct health, probe);
         const struct rd_kafka_metadata *metadata = NULL;
         /* Without a topic librdkafka would ask about all there are. */
-        rd_kafka_topic_t *rkt = rd_kafka_topic_new(health->rk, "__consumer_offsets", NULL);
+        rd_kafka_topic_t *rkt = rd_kafka_topic_new(health->probe_rk, "__consumer_offsets", NULL);
 
-        health->probe_err = rkt ? rd_kafka_metadata(health->rk, 0, rkt, &metadata, health->patience_ms) : RD_KAFKA_RESP_ERR__FAIL;
+        health->probe_err = rkt ? rd_kafka_metadata(health->probe_rk, 0, rkt, &metadata, health->patience_ms) : RD_KAFKA_RESP_ERR__FAIL;
         if (!health->probe_err) rd_kafka_metadata_destroy(metadata);
         if (rkt) rd_kafka_topic_destroy(rkt);
 }
@@ -161,6 +163,7 @@ static void probe_now(void *arg)
 
         if (health->probing || !health->helper) return;
         health->probing = true;
+        health->probe_rk = health->rk;
         helper_ask(health->helper, &health->probe);
 }
 
@@ -189,6 +192,11 @@ void health_start(struct health *health, struct helper *helper, rd_kafka_t *rk)
         health->helper = helper;
         health->rk = rk;
         probe_now(health);
+}
+
+void health_use(struct health *health, rd_kafka_t *rk)
+{
+        health->rk = rk;
 }
 
 void health_stop(struct health *health)

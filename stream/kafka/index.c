@@ -10,7 +10,7 @@
 
 enum {
         /* As long as librdkafka lets it be: 2.0.2 ends the process when the time of a request is over while it looks for its coordinator
-         * (an assertion on its eonce, at the next change of a broker). Requests end by an answer or an error, and are tried again. */
+         * (an assertion on its eonce, at the next change of a broker). What stays without an answer is asked again by a new instance. */
         REQUEST_MS = 3600000,
         RETRY_MS = 200,
         LOADS_OUT_MAX = 64,
@@ -19,6 +19,14 @@ enum {
 struct load {
         struct waiting waiting; /* first */
         LIST_ENTRY(load) entry;
+};
+
+/* A request that is out, until its answer or the end of its instance. */
+struct request {
+        TAILQ_ENTRY(request) entry;
+        struct index_entry *of; /* NULL: the warm-up */
+        bool saves;
+        uint64_t asked_ms;
 };
 
 /* Entries of one owner with a save that waits. */
@@ -55,8 +63,10 @@ struct index {
         struct owner *owners;
         TAILQ_HEAD(ready_list, index_entry) ready;
         STAILQ_HEAD(loading_list, index_entry) loads, loads_again;
+        TAILQ_HEAD(request_list, request) out; /* oldest first */
         size_t count, saves_out, loads_out;
-        struct timer again, warm;
+        uint64_t calm_ms;                      /* until then Kafka was away: waiting begins there */
+        struct timer again, warm, patience;
         bool given_up, warmed;
 };
 
@@ -184,48 +194,84 @@ static struct index_entry *entry_get(struct index *index, const char *client, co
 
 /* --- requests --- */
 
-static rd_kafka_AdminOptions_t *options_new(struct index *index, rd_kafka_admin_op_t op, void *opaque)
+static void set_timer(struct index *index, struct timer *timer, uint64_t in_ms)
+{
+        if (timer_is_set(timer) || index->given_up) return;
+        if (context_timer_set(index->log->ctx, timer, in_ms) != OK) log_error("kafka", "out of memory: look-ups wait");
+}
+
+/* NULL: out of memory. */
+static struct request *request_new(struct index *index, struct index_entry *entry, bool saves)
+{
+        struct request *request = calloc(1, sizeof *request);
+
+        if (!request) return NULL;
+        request->of = entry;
+        request->saves = saves;
+        request->asked_ms = context_now_ms(index->log->ctx);
+        TAILQ_INSERT_TAIL(&index->out, request, entry);
+        set_timer(index, &index->patience, index->log->limits.index_answer_ms);
+        return request;
+}
+
+static rd_kafka_AdminOptions_t *options_new(struct index *index, rd_kafka_admin_op_t op, struct request *request)
 {
         rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(index->log->control.rk, op);
         char text[128];
 
         rd_kafka_AdminOptions_set_request_timeout(options, REQUEST_MS, text, sizeof text);
-        rd_kafka_AdminOptions_set_opaque(options, opaque);
+        rd_kafka_AdminOptions_set_opaque(options, request);
         return options;
 }
 
-static void send_save(struct index_entry *entry)
+static void ask_save(struct index_entry *entry, struct request *request)
 {
-        struct index *index = entry->index;
-        rd_kafka_AdminOptions_t *options = options_new(index, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, entry);
+        struct handle *control = &entry->index->log->control;
+        rd_kafka_AdminOptions_t *options = options_new(entry->index, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, request);
         rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
         rd_kafka_AlterConsumerGroupOffsets_t *alter;
 
         rd_kafka_topic_partition_list_add(offsets, entry->topic, (int32_t)entry->partition)->offset = (int64_t)entry->value;
         alter = rd_kafka_AlterConsumerGroupOffsets_new(entry->group, offsets);
-        entry->saving = true;
-        set_dirty(entry, false);
-        rest(entry, index->log->limits.index_save_ms);
-        index->saves_out++;
-        rd_kafka_AlterConsumerGroupOffsets(index->log->control.rk, &alter, 1, options, index->log->control.queue);
+        rd_kafka_AlterConsumerGroupOffsets(control->rk, &alter, 1, options, control->queue);
         rd_kafka_AlterConsumerGroupOffsets_destroy(alter);
         rd_kafka_topic_partition_list_destroy(offsets);
         rd_kafka_AdminOptions_destroy(options);
 }
 
-/* What another group's offset is asked for, or with no entry the warm-up. */
-static void send_list(struct index *index, const char *group, const char *topic, uint32_t partition, struct index_entry *entry)
+/* False: out of memory. */
+static bool send_save(struct index_entry *entry)
 {
-        rd_kafka_AdminOptions_t *options = options_new(index, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, entry);
-        rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(1);
-        rd_kafka_ListConsumerGroupOffsets_t *list;
+        struct index *index = entry->index;
+        struct request *request = request_new(index, entry, true);
 
+        if (!request) return false;
+        entry->saving = true;
+        set_dirty(entry, false);
+        rest(entry, index->log->limits.index_save_ms);
+        index->saves_out++;
+        ask_save(entry, request);
+        return true;
+}
+
+/* What another group's offset is asked for, or with no entry the warm-up. False: out of memory. */
+static bool send_list(struct index *index, const char *group, const char *topic, uint32_t partition, struct index_entry *entry)
+{
+        struct request *request = request_new(index, entry, false);
+        rd_kafka_topic_partition_list_t *partitions;
+        rd_kafka_ListConsumerGroupOffsets_t *list;
+        rd_kafka_AdminOptions_t *options;
+
+        if (!request) return false;
+        options = options_new(index, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, request);
+        partitions = rd_kafka_topic_partition_list_new(1);
         rd_kafka_topic_partition_list_add(partitions, topic, (int32_t)partition);
         list = rd_kafka_ListConsumerGroupOffsets_new(group, partitions);
         rd_kafka_ListConsumerGroupOffsets(index->log->control.rk, &list, 1, options, index->log->control.queue);
         rd_kafka_ListConsumerGroupOffsets_destroy(list);
         rd_kafka_topic_partition_list_destroy(partitions);
         rd_kafka_AdminOptions_destroy(options);
+        return true;
 }
 
 static void pump(struct index *index)
@@ -234,14 +280,20 @@ static void pump(struct index *index)
 
         if (index->given_up || health_away(index->log->health)) return;
         while (index->saves_out < index->log->limits.index_saves_in_flight && (entry = TAILQ_FIRST(&index->ready))) {
+                if (!send_save(entry)) {
+                        set_timer(index, &index->again, RETRY_MS);
+                        return;
+                }
                 TAILQ_REMOVE(&index->ready, entry, by_ready);
                 entry->ready = false;
-                send_save(entry);
         }
         while (index->loads_out < LOADS_OUT_MAX && (entry = STAILQ_FIRST(&index->loads))) {
+                if (!send_list(index, entry->group, entry->topic, entry->partition, entry)) {
+                        set_timer(index, &index->again, RETRY_MS);
+                        return;
+                }
                 STAILQ_REMOVE_HEAD(&index->loads, by_load);
                 index->loads_out++;
-                send_list(index, entry->group, entry->topic, entry->partition, entry);
         }
 }
 
@@ -253,18 +305,12 @@ static void try_again(void *arg)
         pump(index);
 }
 
-static void set_timer(struct index *index, struct timer *timer)
-{
-        if (timer_is_set(timer) || index->given_up) return;
-        if (context_timer_set(index->log->ctx, timer, RETRY_MS) != OK) log_error("kafka", "out of memory: look-ups wait");
-}
-
 static void warm_up(void *arg)
 {
         struct index *index = arg;
 
         /* The first request for a coordinator on a fresh cluster makes the cluster build what it needs for groups. */
-        send_list(index, "strop-node", "strop-node", 0, NULL);
+        if (!send_list(index, "strop-node", "strop-node", 0, NULL)) set_timer(index, &index->warm, RETRY_MS);
 }
 
 /* --- answers --- */
@@ -323,7 +369,7 @@ static void loaded(struct index_entry *entry, rd_kafka_resp_err_t err, int64_t o
         index->loads_out--;
         if (!entry->dirty && !entry->saving && kafka_verdict(err) == KAFKA_LATER && !LIST_EMPTY(&entry->waiting)) {
                 STAILQ_INSERT_TAIL(&index->loads_again, entry, by_load);
-                set_timer(index, &index->again);
+                set_timer(index, &index->again, RETRY_MS);
                 return;
         }
         if (entry->dirty || entry->saving) {
@@ -340,9 +386,24 @@ static void loaded(struct index_entry *entry, rd_kafka_resp_err_t err, int64_t o
         release(entry);
 }
 
+static void take_answer(struct index *index, struct request *request, rd_kafka_resp_err_t err, int64_t offset)
+{
+        struct index_entry *entry = request->of;
+        bool saves = request->saves;
+
+        TAILQ_REMOVE(&index->out, request, entry);
+        free(request);
+        if (!entry) {
+                if (kafka_verdict(err) == KAFKA_LATER) set_timer(index, &index->warm, RETRY_MS);
+        } else if (saves) {
+                saved(entry, err);
+        } else {
+                loaded(entry, err, offset);
+        }
+}
+
 void index_event(struct index *index, rd_kafka_event_t *event)
 {
-        struct index_entry *entry = rd_kafka_event_opaque(event);
         rd_kafka_resp_err_t err = rd_kafka_event_error(event);
         const rd_kafka_AlterConsumerGroupOffsets_result_t *altered = rd_kafka_event_AlterConsumerGroupOffsets_result(event);
         const rd_kafka_ListConsumerGroupOffsets_result_t *listed = rd_kafka_event_ListConsumerGroupOffsets_result(event);
@@ -355,14 +416,36 @@ void index_event(struct index *index, rd_kafka_event_t *event)
         if (listed && !err) groups = rd_kafka_ListConsumerGroupOffsets_result_groups(listed, &count);
         if (!err) err = count ? outcome(groups[0], &offset) : RD_KAFKA_RESP_ERR__FAIL;
         if (kafka_verdict(err) != KAFKA_LATER) health_answered(index->log->health);
-        if (!entry) {
-                if (kafka_verdict(err) == KAFKA_LATER) set_timer(index, &index->warm);
-        } else if (altered) {
-                saved(entry, err);
-        } else {
-                loaded(entry, err, offset);
-        }
+        take_answer(index, rd_kafka_event_opaque(event), err, offset);
         pump(index);
+}
+
+/* librdkafka can lose a request while it looks for a coordinator. Its instance is given up, with all that it was asked. */
+static void answer_is_late(struct index *index)
+{
+        struct request *request;
+        struct reason why;
+
+        if (kafka_renew_control(index->log, &why) != OK) {
+                log_error("kafka", "no answer to a request for an index, and no new instance: %s", why.text);
+                return;
+        }
+        log_warning("kafka", "no answer to a request for an index in %u ms: asked again by a new instance", index->log->limits.index_answer_ms);
+        context_count(index->log->ctx, STAT_KAFKA_CONTROL);
+        while ((request = TAILQ_FIRST(&index->out))) take_answer(index, request, RD_KAFKA_RESP_ERR__TIMED_OUT, 0);
+}
+
+static void look_at_oldest(void *arg)
+{
+        struct index *index = arg;
+        struct request *oldest = TAILQ_FIRST(&index->out);
+        uint64_t now = context_now_ms(index->log->ctx), patience_ms = index->log->limits.index_answer_ms, since;
+
+        if (!oldest) return;
+        if (health_away(index->log->health)) index->calm_ms = now;
+        since = oldest->asked_ms > index->calm_ms ? oldest->asked_ms : index->calm_ms;
+        if (now - since >= patience_ms) answer_is_late(index);
+        if (!TAILQ_EMPTY(&index->out)) set_timer(index, &index->patience, now - since >= patience_ms ? patience_ms : since + patience_ms - now);
 }
 
 /* --- asking --- */
@@ -376,8 +459,10 @@ struct index *index_new(struct kafka_log *log)
         TAILQ_INIT(&index->ready);
         STAILQ_INIT(&index->loads);
         STAILQ_INIT(&index->loads_again);
+        TAILQ_INIT(&index->out);
         timer_init(&index->again, try_again, index);
         timer_init(&index->warm, warm_up, index);
+        timer_init(&index->patience, look_at_oldest, index);
         return index;
 }
 
@@ -479,6 +564,7 @@ void index_give_up(struct index *index)
         index->given_up = true;
         context_timer_stop(index->log->ctx, &index->again);
         context_timer_stop(index->log->ctx, &index->warm);
+        context_timer_stop(index->log->ctx, &index->patience);
         HASH_ITER(hh, index->entries, entry, next) {
                 context_timer_stop(index->log->ctx, &entry->rest);
                 answer_load(entry, ERR_CANCELLED, "the node stops", false, 0);
@@ -488,9 +574,14 @@ void index_give_up(struct index *index)
 void index_free(struct index *index)
 {
         struct index_entry *entry, *next;
+        struct request *request;
 
         if (!index) return;
         index_give_up(index);
+        while ((request = TAILQ_FIRST(&index->out))) {
+                TAILQ_REMOVE(&index->out, request, entry);
+                free(request);
+        }
         HASH_ITER(hh, index->entries, entry, next) {
                 drop_owner(entry);
                 HASH_DEL(index->entries, entry);

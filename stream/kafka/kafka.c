@@ -303,6 +303,43 @@ static void op_free(struct log *base)
         free_memory(log);
 }
 
+/* --- the control instance --- */
+
+struct retired {
+        struct helper_job job;
+        struct handle handle;
+};
+
+static void retired_run(struct helper_job *job)
+{
+        handle_destroy(&HELPER_JOB_OWNER(job, struct retired, job)->handle);
+}
+
+static void retired_done(struct helper_job *job)
+{
+        free(HELPER_JOB_OWNER(job, struct retired, job));
+}
+
+/* What the helper was asked before goes by the old instance, whose end is a later job of the same helper. */
+enum err kafka_renew_control(struct kafka_log *log, struct reason *why)
+{
+        struct retired *retired = calloc(1, sizeof *retired);
+        rd_kafka_conf_t *conf;
+        enum err err;
+
+        if (!retired) return fail(why, ERR_NO_MEMORY, "out of memory");
+        if ((err = kafka_log_conf(log, KAFKA_CONTROL, &conf, why)) ||
+            (err = handle_renew(&log->control, KAFKA_CONTROL, conf, &retired->handle, why))) {
+                free(retired);
+                return err;
+        }
+        health_use(log->health, log->control.rk);
+        retired->job = (struct helper_job){.run = retired_run, .done = retired_done};
+        helper_ask(log->helper, &retired->job);
+        cluster_renewed(log->cluster);
+        return OK;
+}
+
 static const struct log_ops kafka_ops = {
         .create = op_create, .get = op_get, .put = op_put, .append = op_append, .read = op_read, .index_load = op_index_load,
         .index_save = op_index_save, .flush_saves = op_flush_saves, .cancel = op_cancel, .stop = op_stop, .free = op_free, .away = op_away,

@@ -1,13 +1,15 @@
-/* The readers' indexes while Kafka's group coordinator is not there yet, or has moved: look-ups are tried again, never answered wrongly, and
- * the process goes on (librdkafka 2.0.2 ends one that asks by an instance without a group). */
+/* The readers' indexes while Kafka's group coordinator is not there yet, has moved, or does not answer at all: look-ups and saves are tried
+ * again, never answered wrongly, and the process goes on (librdkafka 2.0.2 ends one that asks by an instance without a group). And how
+ * many saves become requests. */
 #include "stream/kafka/embedded.h"
 #include "stream/kafka/kafka.h"
 #include "tests/support/test.h"
 #include "transport/loop.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9, DEADLINE_MS = 30000 };
+enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9, FIND_COORDINATOR = 10, DEADLINE_MS = 30000, NEVER_MS = 3600000 };
 enum { LOAD_IN_PROGRESS = 14, NOT_AVAILABLE = 15, NOT_COORDINATOR = 16 };
 
 struct fixture {
@@ -52,10 +54,10 @@ static void await(struct fixture *f, uint64_t token)
         }
 }
 
-static int setup(void **state)
+static int setup_with(void **state, struct log_limits limits)
 {
         struct fixture *f = calloc(1, sizeof *f);
-        struct kafka_config config = {.brokers = "embedded", .replication_factor = 1, .limits = LOG_LIMITS_DEFAULT};
+        struct kafka_config config = {.brokers = "embedded", .replication_factor = 1, .limits = limits};
         struct reason why;
 
         context_init(&f->ctx);
@@ -66,6 +68,27 @@ static int setup(void **state)
         assert_ok(f->result.err);
         *state = f;
         return 0;
+}
+
+static int setup(void **state)
+{
+        return setup_with(state, LOG_LIMITS_DEFAULT);
+}
+
+static int setup_impatient(void **state)
+{
+        struct log_limits limits = LOG_LIMITS_DEFAULT;
+
+        limits.index_answer_ms = 500;
+        return setup_with(state, limits);
+}
+
+static int setup_narrow(void **state)
+{
+        struct log_limits limits = LOG_LIMITS_DEFAULT;
+
+        limits.index_saves_in_flight = 3;
+        return setup_with(state, limits);
 }
 
 static int teardown(void **state)
@@ -104,10 +127,134 @@ static void test_coordinator_errors(void **state)
         check_error(*state, LOAD_IN_PROGRESS);
 }
 
+static uint64_t renewals(struct fixture *f)
+{
+        return f->ctx.stats.v[STAT_KAFKA_CONTROL];
+}
+
+/* What Kafka has, asked through a log that knows nothing of ours. */
+static void check_saved(struct fixture *f, const char *client, uint64_t index)
+{
+        struct kafka_config config = {.brokers = embedded_brokers(f->log), .replication_factor = 1, .limits = LOG_LIMITS_DEFAULT};
+        struct reason why;
+        struct log *other;
+
+        if (kafka_log_new(f->loop, &config, &events, f, &other, &why)) fail_msg("%s", why.text);
+        log_index_load(other, client, "s", 0, 900);
+        await(f, 900);
+        assert_ok(f->result.err);
+        assert_true(f->result.present);
+        assert_int_equal(f->result.index, index);
+        log_free(other);
+}
+
+static void stop(struct fixture *f)
+{
+        log_stop(f->log, DEADLINE_MS);
+        while (!f->stopped) loop_run_once(f->loop);
+}
+
+static void a_look_up_without_an_answer_is_asked_again(void **state)
+{
+        static const int16_t requests[] = {OFFSET_FETCH, FIND_COORDINATOR};
+        struct fixture *f = *state;
+
+        for (size_t i = 0; i < 2; i++) {
+                char client[16] = {(char)('a' + i)};
+
+                embedded_push_late(f->log, requests[i], 0, NEVER_MS, 1);
+                log_index_load(f->log, client, "s", 0, 10 + i);
+                await(f, 10 + i);
+                assert_ok(f->result.err);
+                assert_false(f->result.present);
+                assert_int_equal(renewals(f), i + 1);
+        }
+        log_create(f->log, "t", 1, 20); /* the rest goes on by the new instance */
+        await(f, 20);
+        assert_ok(f->result.err);
+}
+
+static void a_save_without_an_answer_is_sent_again(void **state)
+{
+        struct fixture *f = *state;
+
+        embedded_push_late(f->log, OFFSET_COMMIT, 0, NEVER_MS, 1);
+        log_index_save(f->log, "reader", "s", 0, 5, 1);
+        while (renewals(f) == 0) loop_run_once(f->loop);
+        log_index_save(f->log, "reader", "s", 0, 6, 1);
+        stop(f);
+        check_saved(f, "reader", 6);
+}
+
+static void no_instance_is_given_up_while_kafka_is_away(void **state)
+{
+        struct fixture *f = *state;
+        uint64_t end;
+
+        embedded_set_down(f->log, true);
+        while (!log_away(f->log)) loop_run_once(f->loop);
+        log_index_load(f->log, "reader", "s", 0, 10);
+        end = context_now_ms(&f->ctx) + 1500; /* three times its patience */
+        while (context_now_ms(&f->ctx) < end) loop_run_once(f->loop);
+        embedded_set_down(f->log, false);
+        await(f, 10);
+        assert_ok(f->result.err);
+        assert_int_equal(renewals(f), 0);
+}
+
+/* Requests that have come to Kafka since embedded_push_late(..., count). */
+static size_t came(struct fixture *f, size_t count)
+{
+        return count - embedded_errors_left(f->log, OFFSET_COMMIT);
+}
+
+static void saves_of_one_reader_are_few(void **state)
+{
+        struct fixture *f = *state;
+        uint64_t start;
+
+        log_index_save(f->log, "reader", "s", 0, 0, 1);
+        log_index_load(f->log, "another", "s", 0, 10); /* the coordinator is known */
+        await(f, 10);
+        start = context_now_ms(&f->ctx);
+        embedded_push_late(f->log, OFFSET_COMMIT, 0, 0, 1000);
+        for (uint64_t i = 1; i <= 2000; i++) {
+                log_index_save(f->log, "reader", "s", 0, i, 1);
+                if (i % 100 == 0) loop_run_once(f->loop);
+        }
+        stop(f);
+        assert_in_range(came(f, 1000), 1, 3 + (context_now_ms(&f->ctx) - start) / 100);
+        check_saved(f, "reader", 2000);
+}
+
+static void only_so_many_saves_are_under_way_at_once(void **state)
+{
+        struct fixture *f = *state;
+        char client[16];
+        uint64_t end;
+
+        log_index_load(f->log, "another", "s", 0, 10);
+        await(f, 10);
+        embedded_push_late(f->log, OFFSET_COMMIT, 0, NEVER_MS, 1000);
+        for (int i = 0; i < 30; i++) {
+                snprintf(client, sizeof client, "reader%d", i % 100);
+                log_index_save(f->log, client, "s", 0, (uint64_t)i, 1);
+        }
+        while (came(f, 1000) < 3) loop_run_once(f->loop);
+        end = context_now_ms(&f->ctx) + 200; /* what is too much has time to come */
+        while (context_now_ms(&f->ctx) < end) loop_run_once(f->loop);
+        assert_int_equal(came(f, 1000), 3);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_coordinator_errors, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_look_up_without_an_answer_is_asked_again, setup_impatient, teardown),
+                cmocka_unit_test_setup_teardown(a_save_without_an_answer_is_sent_again, setup_impatient, teardown),
+                cmocka_unit_test_setup_teardown(no_instance_is_given_up_while_kafka_is_away, setup_impatient, teardown),
+                cmocka_unit_test_setup_teardown(saves_of_one_reader_are_few, setup, teardown),
+                cmocka_unit_test_setup_teardown(only_so_many_saves_are_under_way_at_once, setup_narrow, teardown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,7 @@
         X(STAT_LIMIT_CREATES,        "limit_creates",                "times that reading waited: a connection created beyond its rate") \
         X(STAT_LIMIT_LOG,            "limit_log",                    "times that reading waited: the log took no more") \
         X(STAT_KAFKA_FATAL,          "kafka_producer_restarts",      "producers replaced after a fatal error") \
+        X(STAT_KAFKA_CONTROL,        "kafka_control_restarts",       "times that a request for an index had no answer and was asked again") \
         X(STAT_KAFKA_ERRORS,         "kafka_errors",                 "errors reported by librdkafka") \
         X(STAT_TAIL_HITS,            "tail_hits",                    "pulls answered from the tail") \
         X(STAT_TAIL_MISSES,          "tail_misses",                  "pulls that needed a fetch") \
