@@ -86,6 +86,13 @@ def committed_offset(address, group, topic, partition=0):
     return _retried(attempt)
 
 
+def wait_committed(address, group, topic, offset, timeout=20):
+    """Until this is what the group has committed; commits are seen a moment after they were asked for."""
+    deadline = time.monotonic() + timeout
+    while (found := committed_offset(address, group, topic)[0]) != offset:
+        assert time.monotonic() < deadline, f"{group} has committed {found} and not {offset}"
+
+
 def commit_offset(address, group, topic, offset, partition=0):
     """Commits as a simple consumer does: no generation, no member."""
 
