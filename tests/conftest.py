@@ -1,4 +1,7 @@
-"""Fixtures of all tests that run programs, and how their results are counted."""
+"""Fixtures of all tests that run programs, and how their results are counted. Where STROP_NO_SKIPS is set, as in CI, a test that is
+skipped has failed."""
+
+import os
 
 import pytest
 
@@ -11,10 +14,19 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "sanitized: short enough to run in a build with sanitizers too")
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.skipped and os.environ.get("STROP_NO_SKIPS"):
+        report.outcome, report.longrepr = "failed", f"skipped, which STROP_NO_SKIPS forbids: {call.excinfo.value}"
+
+
 def pytest_unconfigure(config):
     """The closing line of all our tests, after pytest's own."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter:
+        for reason in sorted({report.longrepr[2] for report in reporter.stats.get("skipped", [])}):
+            print(reason.replace("Skipped", "skipped", 1))
         passed = len(reporter.stats.get("passed", []))
         failed = len(reporter.stats.get("failed", [])) + len(reporter.stats.get("error", []))
         print(f"{passed} passed, {failed} failed")
@@ -41,8 +53,7 @@ def own_kafka(tmp_path):
     broker.stop()
 
 
-@pytest.fixture
-def keep():
+def keeping():
     """Takes over processes: keep(process) returns it; at the end they are stopped, last one first, and what they said is shown if the test
     failed."""
     kept = []
@@ -62,6 +73,10 @@ def keep():
         print(process.tail(200), end="\n\n")
     assert not complaints, "a sanitizer complained"
     assert not stuck, f"had to be killed: {stuck}"
+
+
+keep = pytest.fixture(keeping, name="keep")
+keep_long = pytest.fixture(keeping, scope="module", name="keep_long")
 
 
 @pytest.fixture(params=["embedded", "kafka"])

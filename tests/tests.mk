@@ -65,7 +65,7 @@ test-programs-san: ## the shorter tests of the programs under sanitizers
 .PHONY: interop test-interop
 interop: ## build the Ockam endpoints that the tests talk to
 	@tests/interop/build
-test-interop: all interop ## against endpoints made with the Ockam crates
+test-interop: all interop ## against endpoints made with the Ockam crates; skipped where there is no cargo
 	@$(PYTEST) tests/interop
 
 # All that CI runs, in this order: each name is a target `test-<name>`.
@@ -79,3 +79,6 @@ test: ## everything
 .PHONY: bench
 bench: $(BUILD)/strop-node $(LOAD_BIN) ## load a node on the embedded log, or on the Kafka at BENCH_KAFKA
 	@tests/bench/run $(BUILD) $(or $(BENCH_KAFKA),embedded)
+.PHONY: bench-interop
+bench-interop: $(BUILD)/strop-node interop ## how long an echo takes between two real Ockam endpoints through the node on a real Kafka
+	@STROP_BUILD=$(BUILD) tests/interop/bench

@@ -42,6 +42,17 @@ class Bob(Program):
         return self.received()
 
 
+class DirectBob(Program):
+    """Without a node, at his `address`."""
+
+    received, wait_received = Bob.received, Bob.wait_received
+
+    def __init__(self, listen, identity, *args):
+        super().__init__("bob", "--listen", listen, "--identity", identity, *args)
+        self.address = self.wait_line(r"^listening: (\S+)$", "out", timeout=15 * SLOW)[1]
+        self.identifier = self.wait_line(r"^identifier: (\S+)$", "out")[1]
+
+
 class Alice(Program):
     """With a pipe for stdin: write() lines, then finish()."""
 

@@ -1,5 +1,5 @@
 //! Bob: listens for secure channels at "listener" and echoes what arrives at "echoer". Prints `identifier: I…` and `ready`, then a line
-//! `received N` with the length of each text; runs until he is ended.
+//! `received LENGTH BEGINNING` for each text, with its first 40 characters; runs until he is ended.
 
 use ockam::identity::{SecureChannelListenerOptions, TrustEveryonePolicy, TrustIdentifierPolicy};
 use ockam::{node, Context, Result, Routed, Worker};
@@ -13,7 +13,7 @@ impl Worker for Echoer {
     type Message = String;
 
     async fn handle_message(&mut self, ctx: &mut Context, msg: Routed<String>) -> Result<()> {
-        println!("received {}", msg.len());
+        println!("received {} {:.40}", msg.len(), msg.as_str());
         ctx.send(msg.return_route(), msg.body()).await
     }
 }
