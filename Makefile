@@ -124,7 +124,8 @@ include tests/tests.mk
 
 # What the linter compiles: every source there is, with nothing linked.
 .PHONY: objects
-objects: $(call obj,tests/bench/load.c $(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) $(FUZZ_SRC) $(FUZZ_SHARED_SRC) node/main.c client/alice.c client/bob.c)
+objects: $(call obj,tests/bench/load.c $(wildcard tests/interop/*.c) $(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) $(FUZZ_SRC) $(FUZZ_SHARED_SRC) \
+         node/main.c client/alice.c client/bob.c)
 
 # --- installing -------------------------------------------------------------------------------------------------------
 MAN_PAGES := $(wildcard docs/man/*.[0-9])

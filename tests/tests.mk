@@ -62,10 +62,15 @@ test-programs: all $(LOAD_BIN) ## the programs against the embedded log and a re
 test-programs-san: ## the shorter tests of the programs under sanitizers
 	@$(MAKE) -s SAN=address,undefined PYTEST_ARGS='-m sanitized' test-programs
 
+# Programs of ours that compare what comes from Rust programs on a pipe.
+COMPARE_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/compare_*.c))
+$(COMPARE_BIN): $(BUILD)/tests/interop/%: $(BUILD)/tests/interop/%.o $(LIB_A) ; $(call link,$(PKGS_LIB))
+-include $(COMPARE_BIN:=.d)
+
 .PHONY: interop test-interop
-interop: ## build the Ockam endpoints that the tests talk to
+interop: ## build the Ockam endpoints and other Rust programs that the tests talk to
 	@tests/interop/build
-test-interop: all interop ## against endpoints made with the Ockam crates; skipped where there is no cargo
+test-interop: all interop $(COMPARE_BIN) ## against endpoints made with the Ockam crates; skipped where there is no cargo
 	@$(PYTEST) tests/interop
 
 # All that CI runs, in this order: each name is a target `test-<name>`.
