@@ -237,6 +237,8 @@ static void odd_addresses(void **state)
                 {"the last type counts", "8200818381a3010001070281186180" "40", OK, "070161"},
                 {"the last value counts", "8200818381a301000282186118620281186380" "40", OK, "000163"},
                 {"a longer value after a shorter one", "8200818381a3028118610283186218631864010080" "40", OK, "0003626364"},
+                {"the largest unknown key", "8200818381a3010002811861" "1affffffff" "80" "80" "40", OK, "000161"},
+                {"an unknown key over 32 bits", "8200818381a3010002811861" "1b0000000100000000" "80" "80" "40", ERR_MALFORMED, NULL},
                 {"an unknown key with nested items", "8200818381a301000281186107" "82a1010203" "80" "40", OK, "000161"},
                 {"indefinite in indefinite", "820081839fbf029f1861ff0101ffff80" "40", OK, "010161"},
                 {"a key that is no integer", "8200818381a3616100010002811861" "8040", ERR_MALFORMED, NULL},

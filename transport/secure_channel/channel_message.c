@@ -44,7 +44,7 @@ static void read_address(struct cbor_reader *r, struct writer *w)
 
         writer_put_u8(w, 0);
         while (cbor_more(r, &pairs)) {
-                switch (cbor_uint(r)) {
+                switch (cbor_uint_max(r, UINT32_MAX)) { /* as the crate has keys */
                 case ADDRESS_KEY_TYPE:
                         type = cbor_u8(r);
                         have_type = true;
