@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -37,11 +38,21 @@ log.segment.bytes=67108864
 
 
 def free_ports(count):
-    """Ports that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Ports that nobody listens on now, none of those that the system gives to outgoing connections: such a one could be taken before its
+    server listens, or while that is down, even by the connection that tries to reach it."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    sockets = []
+    for port in random.sample(range(5000, first), 1000):
+        try:
+            sockets.append(socket.create_server(("127.0.0.1", port)))
+        except OSError:
+            continue
+        if len(sockets) == count:
+            break
     ports = [sock.getsockname()[1] for sock in sockets]
     for sock in sockets:
         sock.close()
+    assert len(ports) == count, "no free ports"
     return ports
 
 
