@@ -104,6 +104,7 @@ static const struct limit_row limits[] = {
         LIMIT(log, append_bytes_high, "bytes", 1u << 16, 1u << 30, "accepted and not stored yet: pushes wait"),
         LIMIT(log, append_bytes_low, "bytes", 1u << 15, 1u << 30, "... and go on"),
         LIMIT(log, tail_bytes, "bytes", 0, 1ull << 40, "newest records kept in memory for waiting readers"),
+        LIMIT(log, fetched_bytes, "bytes", 0, 1ull << 40, "fetched records kept for readers of the past"),
         LIMIT(log, index_saves_in_flight, "saves", 1, 1000, "of readers' indexes under way at once"),
         LIMIT(log, index_save_ms, "ms", 0, 60000, "an index is saved no sooner than this after its last save"),
         LIMIT(log, index_entries, "indexes", 16, 10000000, "remembered"),

@@ -176,6 +176,17 @@ void tail_nothing_between(struct tail_stream *stream, uint64_t generation, uint6
         if (to >= stream->clear_from && to <= stream->next && from < stream->clear_from) stream->clear_from = from;
 }
 
+void tail_starts_at(struct tail *tail, struct tail_stream *stream, uint64_t start)
+{
+        while (stream->count > 0 && first_index(stream) < start) drop_oldest(tail, stream);
+}
+
+void tail_forget(struct tail *tail, struct tail_stream *stream)
+{
+        drop_all(tail, stream);
+        stream->clear_from = stream->next;
+}
+
 /* The run's records from `index` on, as many as the read takes. */
 static size_t take(struct tail_stream *stream, const struct log_read *read, uint64_t index, struct log_record *records, size_t cap,
                    struct tail_found *found)

@@ -63,12 +63,19 @@ MUST_USE enum tail_acked tail_acked(struct tail *tail, struct tail_stream *strea
  * end. A result of an older generation changes nothing, nor does one that does not reach the run. */
 void tail_nothing_between(struct tail_stream *stream, uint64_t generation, uint64_t from, uint64_t to);
 
+/* The log is known to begin at `start`: what lies before it is dropped. Until this is known the tail may give what retention has removed
+ * meanwhile; from then on nobody gets it any more. */
+void tail_starts_at(struct tail *tail, struct tail_stream *stream, uint64_t start);
+
+/* Its records are dropped; where they ended, and all else, stays known. */
+void tail_forget(struct tail *tail, struct tail_stream *stream);
+
 /* The topic is known to be gone or made anew: all that is known of it is dropped, `foreign` too, and a new generation begins. */
 void tail_reset(struct tail *tail, struct tail_stream *stream);
 
 enum tail_answer {
         TAIL_FOUND, /* at least one record */
-        TAIL_AT_END,/* as far as this node's own appends say, nothing is there yet (all in the run that lies there is larger than record_max) */
+        TAIL_AT_END,/* as far as this node's own appends say, nothing is there yet, or only what is larger than record_max: found says how much */
         TAIL_BEYOND,/* the index lies behind the end that this node's own appends know */
         TAIL_ASK,   /* only a fetch can tell */
 };

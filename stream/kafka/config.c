@@ -81,6 +81,8 @@ static const struct kafka_property consumer_fixed[] = {
  * is told that a group's offsets are elsewhere, and an instance without a group ends the process there. */
 static const struct kafka_property control_fixed[] = {
         {"group.id", "strop-node"},
+        /* Where a log ends is asked, not how far it may be read: our own records may stand behind an open transaction. */
+        {"isolation.level", "read_uncommitted"},
         {"enable.auto.commit", "false"},
 };
 

@@ -88,6 +88,7 @@ static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t
         } else if (entry->end_known && end > s->end) {
                 /* With appends of our own under way nobody can tell whose it is: the next sweep does. */
                 if (flying) return;
+                reader_grown(stream);
                 follow_foreign(stream, s->end);
                 reader_note_end(stream, end, ends->asked_ms);
         } else {
@@ -126,7 +127,7 @@ static void ask_done(struct helper_job *job)
 {
         struct ends *ends = HELPER_JOB_OWNER(job, struct ends, job);
 
-        ends->out = false;
+        /* Whoever is told may ask anew; that question goes out behind this answer, whose list and entries are still in use. */
         for (size_t i = 0; i < ends->count; i++) {
                 struct log_stream *stream = ends->entries[i].stream;
 
@@ -139,6 +140,7 @@ static void ask_done(struct helper_job *job)
         ends->count = 0;
         rd_kafka_topic_partition_list_destroy(ends->list);
         ends->list = NULL;
+        ends->out = false;
         ask_next(ends);
 }
 

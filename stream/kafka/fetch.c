@@ -152,11 +152,11 @@ static void take_message(struct fetch *fetch, const rd_kafka_message_t *message)
                 return;
         }
         if (message->offset < 0 || (uint64_t)message->offset < run->upto) return;
-        if (run->used > fetch->fetcher->run_max && fetch->fetcher->role == KAFKA_LIVE) run_forget(run);
+        if (run_weight(run) > fetch->fetcher->run_max && fetch->fetcher->role == KAFKA_LIVE) run_forget(run);
         fetch->at_end = false;
         health_answered(fetch->fetcher->log->health);
         if (run_add(run, (uint64_t)message->offset, bytes_make(message->payload, message->len)) != OK) end(fetch, FETCH_FAILED);
-        else if (run->used > fetch->fetcher->run_max && fetch->fetcher->role == KAFKA_HISTORY) end(fetch, FETCH_FULL);
+        else if (run_weight(run) > fetch->fetcher->run_max && fetch->fetcher->role == KAFKA_HISTORY) end(fetch, FETCH_FULL);
 }
 
 static void wake_again(struct fetch *fetch)
@@ -272,7 +272,7 @@ void fetcher_free(struct fetcher *fetcher)
                 fetch_free(fetch);
         }
         handle_mute(&fetcher->handle);
-        handle_destroy(&fetcher->handle);
+        handle_destroy_or_leave(&fetcher->handle);
         close(fetcher->ready[0]);
         close(fetcher->ready[1]);
         free(fetcher);

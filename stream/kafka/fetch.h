@@ -32,7 +32,7 @@ struct fetch {
         struct log_stream *stream; /* stays until `ended` */
         enum fetch_state state;
         enum fetch_outcome outcome;
-        uint64_t generation;       /* the stream's when it began; for its owner */
+        uint64_t generation, end;  /* the stream's, and its end, when it began; for its owner */
         struct run run;
         bool at_end;               /* nothing lies behind the run, as Kafka said last */
         uint64_t low, high;

@@ -7,7 +7,7 @@
 enum {
         HISTORY_MAX = 64,   /* fetches of the past at once; further ones wait */
         LIVE_MAX = 500,     /* fetches at the end at once: each costs all of them; other streams are found by the sweep each time */
-        IDLE_MS = 2000,     /* what a stream keeps for its readers, and its live fetch, end so long after the last read */
+        IDLE_MS = 2000,     /* what a stream keeps for its readers, and its fetches, end so long after the last read */
         FOREIGN_MS = 10000, /* a live fetch ends when nobody else has written for so long */
         LOOK_AROUND_MS = 1000,
         RETRY_MS = 200,
@@ -54,7 +54,7 @@ static void keep_idle(struct log_stream *stream)
         struct reader *reader = stream->log->reader;
         struct read_stream *s = &stream->read;
 
-        if (s->idle || (!s->live && !s->run)) return;
+        if (s->idle || (!s->live && !s->history)) return;
         s->idle_since_ms = context_now_ms(stream->log->ctx);
         TAILQ_INSERT_TAIL(&reader->idle, stream, read.by_idle);
         s->idle = true;
@@ -69,29 +69,67 @@ static void not_alive(struct log_stream *stream)
 
 /* --- runs --- */
 
-static void forget_run(struct log_stream *stream)
+void follow_forget_run(struct log_stream *stream)
 {
+        struct reader *reader = stream->log->reader;
+
         if (!stream->read.run) return;
+        TAILQ_REMOVE(&reader->runs, stream, read.by_run);
+        reader->runs_bytes -= run_size(stream->read.run);
         run_clear(stream->read.run);
         free(stream->read.run);
         stream->read.run = NULL;
 }
 
-/* The run stays for the next reads. */
+void follow_used_run(struct log_stream *stream)
+{
+        struct reader *reader = stream->log->reader;
+
+        stream->read.run_used_ms = context_now_ms(reader->log->ctx);
+        TAILQ_REMOVE(&reader->runs, stream, read.by_run);
+        TAILQ_INSERT_TAIL(&reader->runs, stream, read.by_run);
+}
+
+/* The run stays for the next reads, for a while, and while there is room for it. */
 static void keep_run(struct log_stream *stream, struct fetch *fetch)
 {
+        struct reader *reader = stream->log->reader;
         struct run *run = malloc(sizeof *run);
 
         if (!run) return;
-        forget_run(stream);
+        follow_forget_run(stream);
         *run = fetch->run;
         run_init(&fetch->run, 0);
         stream->read.run = run;
+        stream->read.run_used_ms = context_now_ms(reader->log->ctx);
+        TAILQ_INSERT_TAIL(&reader->runs, stream, read.by_run);
+        reader->runs_bytes += run_size(run);
+        reader_set_timer(reader, &reader->runs_timer, IDLE_MS);
+}
+
+static void forget_runs_above(struct reader *reader, size_t bytes)
+{
+        while (reader->runs_bytes > bytes) follow_forget_run(TAILQ_FIRST(&reader->runs));
+}
+
+static void runs_over(void *arg)
+{
+        struct reader *reader = arg;
+        uint64_t now = context_now_ms(reader->log->ctx);
+        struct log_stream *stream;
+
+        while ((stream = TAILQ_FIRST(&reader->runs))) {
+                if (now - stream->read.run_used_ms < IDLE_MS) {
+                        reader_set_timer(reader, &reader->runs_timer, IDLE_MS - (now - stream->read.run_used_ms));
+                        return;
+                }
+                follow_forget_run(stream);
+        }
 }
 
 void follow_drop(struct log_stream *stream)
 {
-        forget_run(stream);
+        follow_forget_run(stream);
         if (stream->read.history) fetch_stop(stream->read.history);
         if (stream->read.live) fetch_stop(stream->read.live);
 }
@@ -101,7 +139,7 @@ void follow_leave(struct log_stream *stream)
         not_idle(stream);
         not_alive(stream);
         wants_nothing(stream);
-        forget_run(stream);
+        follow_forget_run(stream);
 }
 
 static void idle_over(void *arg)
@@ -116,7 +154,7 @@ static void idle_over(void *arg)
                         return;
                 }
                 not_idle(stream);
-                forget_run(stream);
+                if (stream->read.history) fetch_stop(stream->read.history);
                 if (stream->read.live) fetch_stop(stream->read.live);
         }
 }
@@ -155,9 +193,18 @@ static void plan_history(struct log_stream *stream)
                 return;
         }
         context_count(stream->log->ctx, STAT_TAIL_MISSES);
-        if ((history = fetch_start(reader->history, stream, read->ask.index))) history->generation = stream->read.tail.generation;
-        else wants_pause(stream);
-        stream->read.history = history;
+        stream->read.history = history = fetch_start(reader->history, stream, read->ask.index);
+        if (!history) {
+                wants_pause(stream);
+                return;
+        }
+        history->generation = stream->read.tail.generation;
+        history->end = stream->read.end;
+}
+
+void follow_in_vain(struct log_stream *stream)
+{
+        if (stream->read.history) fetch_stop(stream->read.history); /* others may have its place */
 }
 
 static void start_live(struct log_stream *stream, uint64_t from)
@@ -220,7 +267,7 @@ static void plan_wanting(struct reader *reader)
 {
         struct log_stream *stream;
 
-        while (fetcher_count(reader->history) < HISTORY_MAX && !health_away(reader->log->health) &&
+        while (!reader->given_up && fetcher_count(reader->history) < HISTORY_MAX && !health_away(reader->log->health) &&
                (stream = TAILQ_FIRST(&reader->wanting)))
                 follow_plan(stream);
 }
@@ -252,6 +299,7 @@ static void look_for_foreign(struct log_stream *stream, uint64_t upto)
         struct read_stream *s = &stream->read;
 
         if (s->end_known && upto > s->end && stream->append.flying == 0) {
+                reader_grown(stream);
                 s->tail.foreign = true;
                 s->foreign_ms = context_now_ms(stream->log->ctx);
         }
@@ -272,20 +320,31 @@ static void grown(struct fetch *fetch)
         reader_serve(stream);
 }
 
-/* What was asked for is not in the log: readers before its start begin there; where it ends is asked again. */
-static void clamp(struct log_stream *stream, uint64_t low)
+/* What was asked for is not in the log: readers before its start begin there; where it ends is asked again. A log that ends before what
+ * was read of it is another one. */
+static void out_of_range(struct log_stream *stream, const struct fetch *fetch)
 {
         struct read *read;
 
+        if (fetch->high < fetch->run.upto) {
+                reader_remade(stream, fetch->high);
+                return;
+        }
+        tail_starts_at(stream->log->reader->tail, &stream->read.tail, fetch->low);
+        follow_forget_run(stream);
         TAILQ_FOREACH(read, &stream->read.reads, entry)
-                if (read->ask.index < low) read->ask.index = low;
+                if (read->ask.index < fetch->low) read->ask.index = fetch->low;
         stream->read.end_known = false;
 }
 
 static void take_outcome(struct log_stream *stream, const struct fetch *fetch)
 {
         switch (fetch->outcome) {
-        case FETCH_RANGE: clamp(stream, fetch->low); break;
+        case FETCH_RANGE: out_of_range(stream, fetch); break;
+        case FETCH_AT_END:
+                /* Behind an open transaction: it is there, but nobody may have it yet. */
+                if (fetch->run.upto < fetch->end) wants_pause(stream);
+                break;
         case FETCH_ABSENT: reader_absent(stream); break;
         case FETCH_FAILED: wants_pause(stream); break;
         case FETCH_DENIED:
@@ -308,6 +367,7 @@ static void ended(struct fetch *fetch)
                 take_outcome(stream, fetch);
         }
         reader_serve(stream);
+        forget_runs_above(reader, reader->log->limits.fetched_bytes);
         stream->refs--;
         topics_release(stream);
         plan_wanting(reader);
@@ -349,11 +409,13 @@ static void look_around(void *arg)
 void follow_init(struct reader *reader)
 {
         TAILQ_INIT(&reader->idle);
+        TAILQ_INIT(&reader->runs);
         TAILQ_INIT(&reader->wanting);
         TAILQ_INIT(&reader->pausing);
         TAILQ_INIT(&reader->acked);
         TAILQ_INIT(&reader->alive);
         timer_init(&reader->idle_timer, idle_over, reader);
+        timer_init(&reader->runs_timer, runs_over, reader);
         timer_init(&reader->retry_timer, pause_over, reader);
         timer_init(&reader->alive_timer, look_around, reader);
 }
@@ -361,6 +423,7 @@ void follow_init(struct reader *reader)
 void follow_stop(struct reader *reader)
 {
         context_timer_stop(reader->log->ctx, &reader->idle_timer);
+        context_timer_stop(reader->log->ctx, &reader->runs_timer);
         context_timer_stop(reader->log->ctx, &reader->retry_timer);
         context_timer_stop(reader->log->ctx, &reader->alive_timer);
 }

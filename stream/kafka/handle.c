@@ -1,11 +1,20 @@
 /* Opening, waking and ending an instance of librdkafka. */
 #include "stream/kafka/handle.h"
 
+#include "transport/base/logger.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-enum { EVENTS_A_ROUND = 64 }; /* an event can carry many delivery reports; the rest is for the loop's next round */
+enum {
+        EVENTS_A_ROUND = 64, /* an event can carry many delivery reports; the rest is for the loop's next round */
+        LEAVE_MS = 5000,     /* an instance that ends takes some 10 ms */
+};
 
 static void wake_again(struct handle *handle)
 {
@@ -103,5 +112,63 @@ void handle_destroy(struct handle *handle)
         if (!handle->rk) return;
         rd_kafka_queue_destroy(handle->queue);
         rd_kafka_destroy_flags(handle->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); /* no group was ever joined */
+        handle->rk = NULL;
+}
+
+struct ending {
+        rd_kafka_t *rk;
+        int over; /* closed when it has ended */
+};
+
+static void *ending_main(void *arg)
+{
+        struct ending *ending = arg;
+
+        rd_kafka_destroy_flags(ending->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        close(ending->over);
+        free(ending);
+        return NULL;
+}
+
+/* The end of a pipe that is closed when the instance has ended; -1: no thread or pipe was to be had, and nothing has been done. */
+static int end_in_thread(rd_kafka_t *rk)
+{
+        struct ending *ending = malloc(sizeof *ending);
+        sigset_t all, before;
+        pthread_t thread;
+        int fds[2], err;
+
+        if (!ending || pipe2(fds, O_CLOEXEC) < 0) {
+                free(ending);
+                return -1;
+        }
+        *ending = (struct ending){rk, fds[1]};
+        sigfillset(&all); /* signals are the loop's */
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        err = pthread_create(&thread, NULL, ending_main, ending);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (!err) {
+                pthread_detach(thread);
+                return fds[0];
+        }
+        close(fds[0]);
+        close(fds[1]);
+        free(ending);
+        return -1;
+}
+
+void handle_destroy_or_leave(struct handle *handle)
+{
+        struct pollfd over = {.events = POLLIN};
+
+        if (!handle->rk) return;
+        rd_kafka_queue_destroy(handle->queue);
+        over.fd = end_in_thread(handle->rk);
+        if (over.fd < 0) {
+                rd_kafka_destroy_flags(handle->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        } else {
+                if (poll(&over, 1, LEAVE_MS) == 0) log_warning("kafka", "a consumer of librdkafka's does not end, and is left to itself");
+                close(over.fd);
+        }
         handle->rk = NULL;
 }

@@ -8,6 +8,7 @@
 enum {
         HISTORY_RUN = 256 << 10, /* bytes that one fetch of the past brings */
         LIVE_RUN = 64 << 10,     /* ... that a fetch at the end keeps */
+        TRUST_SWEEPS = 4,        /* sweeps' periods: see is_sure */
 };
 
 void reader_set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms)
@@ -50,6 +51,7 @@ static bool answer_from_tail(struct read *read)
                 finish(read, found.count);
                 return true;
         case TAIL_AT_END:
+                reader->log->ctx->stats.v[STAT_RECORDS_TOO_LARGE] += found.too_large;
                 if (read->ask.index < s->tail.next) read->ask.index = s->tail.next; /* what lies before is too large for it */
                 return false;
         default: return false;
@@ -87,6 +89,7 @@ static bool answer_from_run(struct read *read)
                 if (!got.too_large)
                         tail_nothing_between(&stream->read.tail, stream->read.tail.generation, read->ask.index,
                                              got.count ? reader->records[0].index : run->upto);
+                if (run == stream->read.run) follow_used_run(stream);
                 if (got.count) {
                         finish(read, got.count);
                         return true;
@@ -97,19 +100,34 @@ static bool answer_from_run(struct read *read)
         return false;
 }
 
+/* Whether Kafka has said where the log ends since the read was asked for, or not longer ago than that. */
+static bool is_confirmed(const struct read *read, uint64_t age_ms)
+{
+        const struct read_stream *s = &read->stream->read;
+
+        return s->end_known && (s->end_ms >= read->asked_ms || context_now_ms(read->stream->log->ctx) - s->end_ms <= age_ms);
+}
+
+/* What is in memory is given only while it is known that the topic is still the one that it came from. Kafka shows no more of that than
+ * where the log ends: one made anew is shorter, or has grown by more than this node knows of (reader_grown). So nobody gets records of a
+ * topic that is gone later than this after another one has taken its name. */
+static bool is_sure(const struct read *read)
+{
+        return is_confirmed(read, TRUST_SWEEPS * (uint64_t)read->stream->log->limits.sweep_ms);
+}
+
 enum read_need reader_need(const struct read *read)
 {
         const struct read_stream *s = &read->stream->read;
-        struct kafka_log *log = read->stream->log;
         uint64_t index = read->ask.index;
 
         if (index > INT64_MAX) return READ_WAITS; /* no log of Kafka's goes so far */
+        if (!s->end_known || (index < s->end && !is_sure(read))) return READ_ASKS;
         if (s->live && s->live->state != FETCH_ENDING && run_covers(&s->live->run, index)) return s->live->at_end ? READ_WAITS : READ_COMES;
         if (s->history && s->history->state != FETCH_ENDING && run_covers(&s->history->run, index)) return READ_COMES;
-        if (!s->end_known) return READ_ASKS;
         if (index < s->end) return READ_WANTS;
         /* Who does not wait is told what Kafka said just now: the sweep sees to those alone that wait. */
-        if (read->ask.hold_ms == 0 && context_now_ms(log->ctx) - s->end_ms > log->limits.sweep_ms) return READ_ASKS;
+        if (read->ask.hold_ms == 0 && !is_confirmed(read, read->stream->log->limits.sweep_ms)) return READ_ASKS;
         return READ_WAITS;
 }
 
@@ -121,18 +139,17 @@ static bool is_over(const struct read *read)
 void reader_serve(struct log_stream *stream)
 {
         uint64_t pass = ++stream->log->reader->passes;
+        struct read_list *reads = &stream->read.reads;
         struct read *read;
 
         stream->refs++;
-again:
-        TAILQ_FOREACH(read, &stream->read.reads, entry) {
-                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
-                if (read->pass == pass) continue;
+        /* Each goes to the end of the list before it is told, since whoever is told may cancel others; so they keep their order. */
+        while ((read = TAILQ_FIRST(reads)) && read->pass != pass) {
                 read->pass = pass;
-                if (answer_from_tail(read) || answer_from_run(read)) goto again; /* whoever was told may have cancelled others */
-                if (!is_over(read)) continue;
-                finish(read, 0);
-                goto again;
+                TAILQ_REMOVE(reads, read, entry);
+                TAILQ_INSERT_TAIL(reads, read, entry);
+                if (is_sure(read) && (answer_from_tail(read) || answer_from_run(read))) continue;
+                if (is_over(read)) finish(read, 0);
         }
         follow_plan(stream);
         stream->refs--;
@@ -151,6 +168,7 @@ static void time_over(void *arg)
             context_timer_set(log->ctx, &read->deadline, READ_LOOK_MS - waited) == OK)
                 return;
         stream->refs++;
+        if (reader_need(read) == READ_COMES) follow_in_vain(stream);
         finish(read, 0);
         follow_plan(stream);
         stream->refs--;
@@ -183,6 +201,8 @@ void reader_read(struct reader *reader, struct log_stream *stream, const struct 
         }
         read->stream = stream;
         read->ask = *ask;
+        read->from = ask->index;
+        read->pass = reader->passes; /* whoever asks anew when told has its turn in the next pass */
         read->asked_ms = context_now_ms(reader->log->ctx);
         timer_init(&read->deadline, begin, read);
         TAILQ_INSERT_TAIL(&stream->read.reads, read, entry);
@@ -215,6 +235,22 @@ void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
         s->end_known = true;
 }
 
+/* All that was fetched goes, and reads are where they were asked for: what they stepped over lay in the topic that is gone. */
+static void begin_anew(struct log_stream *stream)
+{
+        struct read *read;
+
+        follow_drop(stream);
+        stream->read.end_known = false;
+        TAILQ_FOREACH(read, &stream->read.reads, entry) read->ask.index = read->from;
+}
+
+void reader_grown(struct log_stream *stream)
+{
+        tail_forget(stream->log->reader->tail, &stream->read.tail);
+        follow_forget_run(stream);
+}
+
 void reader_remade(struct log_stream *stream, uint64_t end)
 {
         struct read_stream *s = &stream->read;
@@ -224,16 +260,14 @@ void reader_remade(struct log_stream *stream, uint64_t end)
                     (unsigned long long)s->end);
         context_count(log->ctx, STAT_TOPIC_REMADE);
         tail_reset(log->reader->tail, &s->tail);
-        follow_drop(stream);
-        s->end_known = false;
+        begin_anew(stream);
         reader_note_end(stream, end, context_now_ms(log->ctx));
 }
 
 void reader_absent(struct log_stream *stream)
 {
         tail_reset(stream->log->reader->tail, &stream->read.tail);
-        follow_drop(stream);
-        stream->read.end_known = false;
+        begin_anew(stream);
         reader_finish_all(stream);
 }
 
@@ -255,10 +289,12 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
                 log_warning("kafka", "stream %s: a record stands at %llu again: made anew by somebody", stream->topic->name,
                             (unsigned long long)index);
                 context_count(stream->log->ctx, STAT_TOPIC_REMADE);
-                follow_drop(stream);
-                s->end_known = false;
+                begin_anew(stream);
                 break;
-        case TAIL_RESTARTED: known = true; break;
+        case TAIL_RESTARTED:
+                follow_forget_run(stream);
+                known = true;
+                break;
         default: known = false; break;
         }
         reader_note_end(stream, index + 1, context_now_ms(stream->log->ctx));
@@ -286,8 +322,7 @@ void reader_topic_created(struct kafka_topic *topic)
                 stream->append.proven = false;
                 tail_reset(topic->log->reader->tail, &stream->read.tail);
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
-                follow_drop(stream);
-                stream->read.end_known = false;
+                begin_anew(stream);
                 reader_note_end(stream, 0, context_now_ms(topic->log->ctx));
                 wait_for_flush(stream);
         }

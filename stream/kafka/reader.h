@@ -16,11 +16,12 @@ struct read_stream {
         struct tail_stream tail;
         struct fetch *history, *live; /* under way, or NULL */
         struct run *run;              /* what the last history fetch brought; NULL: nothing, or forgotten */
+        uint64_t run_used_ms;         /* when a reader had something of it last */
         uint64_t end;                 /* index behind the last record that is known of; says something while end_known */
-        uint64_t end_ms;              /* when Kafka confirmed it */
+        uint64_t end_ms;              /* when Kafka was asked for what confirmed it last */
         uint64_t foreign_ms;          /* when a record of somebody else's was seen last */
         uint64_t idle_since_ms;
-        TAILQ_ENTRY(log_stream) by_idle, by_want, by_end, by_acked, by_live;
+        TAILQ_ENTRY(log_stream) by_idle, by_run, by_want, by_end, by_acked, by_live;
         enum { ENDS_NOTHING, ENDS_SWEPT, ENDS_URGENT, ENDS_PAUSE } ends; /* its list in the sweep of ends */
         enum { WANTS_NOTHING, WANTS_FETCH, WANTS_PAUSE } wants;          /* its list of streams to be planned again */
         bool end_known;

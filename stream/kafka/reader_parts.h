@@ -22,6 +22,7 @@ struct read {
         TAILQ_ENTRY(read) entry;
         struct log_stream *stream;
         struct log_read ask;    /* its index moves on over what is not for it */
+        uint64_t from;          /* the index that was asked for: it holds again when the topic is made anew */
         struct timer deadline;
         uint64_t asked_ms, pass;
 };
@@ -33,8 +34,9 @@ struct reader {
         struct tail *tail;
         struct fetcher *history, *live;
         struct ends *ends;
-        struct stream_list idle, wanting, pausing, acked, alive;
-        struct timer idle_timer, retry_timer, alive_timer;
+        struct stream_list idle, runs, wanting, pausing, acked, alive;
+        size_t runs_bytes;      /* of all runs that are kept */
+        struct timer idle_timer, runs_timer, retry_timer, alive_timer;
         uint64_t passes;
         bool given_up;
         struct log_record records[READ_RECORDS_MAX]; /* of the answer being given */
@@ -52,8 +54,10 @@ void reader_set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms
 void reader_remade(struct log_stream *stream, uint64_t end);
 /* The stream does not exist. */
 void reader_absent(struct log_stream *stream);
-/* Kafka says that the log ends there. */
+/* Kafka says that the log ends there; it was asked at that time. */
 void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms);
+/* The log has grown, and not by this node: what was known of its records from before may be another topic's, of the same name. */
+void reader_grown(struct log_stream *stream);
 
 /* --- follow.c: what is fetched --- */
 
@@ -66,6 +70,12 @@ void follow_plan(struct log_stream *stream);
 void follow_foreign(struct log_stream *stream, uint64_t from);
 /* Drops what was fetched, and lets fetches that are out end. */
 void follow_drop(struct log_stream *stream);
+/* A read got something of the run that is kept. */
+void follow_used_run(struct log_stream *stream);
+/* Forgets the run that is kept. */
+void follow_forget_run(struct log_stream *stream);
+/* A read has waited for the fetch of the past all its time, and nothing came. */
+void follow_in_vain(struct log_stream *stream);
 void follow_retry(struct reader *reader);
 /* Leaves all lists and forgets what was fetched; no fetch is out. */
 void follow_leave(struct log_stream *stream);

@@ -24,6 +24,8 @@ void run_init(struct run *run, uint64_t from);
 void run_clear(struct run *run);
 /* Bytes that it holds in memory. */
 size_t run_size(const struct run *run);
+/* Bytes of what it holds, records' places included: empty records weigh too. */
+static inline size_t run_weight(const struct run *run) { return run->used + run->count * sizeof *run->records; }
 /* A record at or behind `upto`, which moves behind it. ERR_NO_MEMORY: nothing has changed. */
 MUST_USE enum err run_add(struct run *run, uint64_t index, struct bytes data);
 /* Nothing lies before `upto`. */
