@@ -55,7 +55,7 @@ test-lint: ## the same as lint: warnings of gcc and clang, layering, banned func
 # The real programs, as files of the build that BUILD (so SAN too) selects; PYTEST_ARGS goes to pytest.
 PYTEST = STROP_BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider $(PYTEST_ARGS)
 .PHONY: test-programs
-test-programs: all $(LOAD_BIN) ## the programs against the embedded log and a real Kafka
+test-programs: all $(LOAD_BIN) $(addprefix $(BUILD)/tests/unit/,test_log_kafka test_log_model) ## the programs against the embedded log and a real Kafka
 	@$(PYTEST) tests/programs
 
 .PHONY: test-programs-san

@@ -7,6 +7,9 @@
 
 struct kafka_backend {
         struct log_backend backend; /* ready for the suite; its user is this */
+        struct log_backend sibling; /* opens a second log on the cluster of the first, which must be open */
+        struct log *first;
+        struct rd_kafka_s *writer, *hole_maker; /* who write behind the log's back; NULL: not yet */
         struct context ctx;
         struct loop *loop;
         const char *brokers;        /* "embedded", or addresses */

@@ -1,14 +1,14 @@
 /* The log suite's probe: see the header. */
 #include "tests/support/log_probe.h"
 
-static uint64_t token_base; /* tokens are never used again, not by the next test either */
+static uint64_t tokens_used; /* tokens are never used again, not by the next test either */
 
 /* --- the probe ----------------------------------------------------------------------------------------------------- */
 
 static void on_done(void *user, const struct log_result *result)
 {
         struct probe *probe = user;
-        uint64_t i = result->token - token_base;
+        uint64_t i = result->token - probe->first_token;
 
         assert_int_equal(probe->calls, 0);
         assert_true(i < probe->next);
@@ -56,6 +56,13 @@ static void on_stopped(void *user)
 
 static const struct log_events probe_events = {on_done, on_pressure, on_stopped};
 
+/* Several probes may be open at once. */
+static void probe_new_tokens(struct probe *probe)
+{
+        probe->first_token = tokens_used;
+        tokens_used += TOKENS_MAX;
+}
+
 struct probe *probe_open_with(struct log_backend *backend, const struct log_limits *limits)
 {
         static unsigned topics;
@@ -64,6 +71,7 @@ struct probe *probe_open_with(struct log_backend *backend, const struct log_limi
         assert_non_null(probe);
         probe->backend = backend;
         probe->log_events = &probe_events;
+        probe_new_tokens(probe);
         snprintf(probe->topic, sizeof probe->topic, "%st%u", backend->prefix, ++topics);
         probe->log = backend->open(backend->user, limits, &probe_events, probe);
         assert_non_null(probe->log);
@@ -82,8 +90,8 @@ static void probe_forget(struct probe *probe)
                 free(probe->seen[i].records);
         }
         memset(probe->seen, 0, sizeof probe->seen);
-        token_base += probe->next;
         probe->next = 0;
+        probe_new_tokens(probe);
 }
 
 void probe_reopen(struct probe *probe)
@@ -118,12 +126,12 @@ static uint64_t token_new(struct probe *probe, enum log_op op)
         assert_true(probe->next < TOKENS_MAX);
         probe->seen[probe->next].asked = true;
         probe->seen[probe->next].op = op;
-        return token_base + probe->next++;
+        return probe->first_token + probe->next++;
 }
 
 struct seen *seen_of(struct probe *probe, uint64_t token)
 {
-        return &probe->seen[token - token_base];
+        return &probe->seen[token - probe->first_token];
 }
 
 static bool seen_done(void *arg)

@@ -32,7 +32,7 @@ struct probe {
         struct log *log;
         const struct log_events *log_events;
         struct seen seen[TOKENS_MAX];
-        uint64_t next, completions;
+        uint64_t first_token, next, completions;
         int calls;            /* into the log, on the stack */
         unsigned pressure_on, pressure_off;
         bool pressure, stopped;

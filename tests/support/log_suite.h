@@ -20,11 +20,15 @@ struct log_backend {
         /* What is given up as lost: longer than the back end's slowest answer. */
         uint64_t patience_ms;
         /* Behind the log's back; each NULL where it cannot be done, and the tests that need it are left out.
-         * Another producer writes, after a hole of so many offsets; retention removes what lies below index. */
+         * Another producer writes, after a hole of so many offsets (not 1; nobody else may be writing then); retention removes what lies
+         * below index. */
         enum err (*write)(void *user, struct log *log, const char *topic, uint32_t partition, struct bytes data, uint64_t hole);
         enum err (*truncate)(void *user, struct log *log, const char *topic, uint32_t partition, uint64_t index);
         /* The topic is deleted. */
         enum err (*remove)(void *user, struct log *log, const char *topic);
+        /* What stands in the partition, in order, seen by other eyes than the log's. `each` may not call the log. */
+        enum err (*dump)(void *user, struct log *log, const char *topic, uint32_t partition,
+                         void (*each)(void *arg, uint64_t index, struct bytes data), void *arg);
         /* What was stored outlives log and process: a second log sees it. */
         bool lasting;
         /* write can leave holes. */

@@ -1,4 +1,4 @@
-/* The log on Kafka: the suite for every log on the embedded cluster, and on a real Kafka where STROP_TEST_BROKERS names one; and which
+/* The log on Kafka: the suite for every log on the embedded cluster, or on a real Kafka where STROP_TEST_BROKERS names one; and which
  * properties it refuses. */
 #include "tests/support/kafka_backend.h"
 
@@ -89,7 +89,5 @@ int main(void)
         const char *brokers = getenv("STROP_TEST_BROKERS");
         int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-        failed += run_suite("embedded");
-        if (brokers) failed += run_suite(brokers);
-        return failed;
+        return failed + run_suite(brokers ? brokers : "embedded");
 }

@@ -1,75 +1,10 @@
 /* The log's twin in memory: the suite for every log, on time without delay and with it, and what the twin does on request. */
-#include "stream/log_memory.h"
 #include "tests/support/log_probe.h"
-#include "tests/support/test_context.h"
-
-struct twin {
-        struct log_backend backend;
-        struct test_context tc;
-        struct log_memory_faults faults;
-};
-
-static struct log *twin_open(void *user, const struct log_limits *limits, const struct log_events *events, void *events_user)
-{
-        struct twin *twin = user;
-        struct log *log = log_memory_new(&twin->tc.ctx, limits, events, events_user);
-
-        log_memory_set_faults(log, &twin->faults);
-        return log;
-}
-
-static void twin_close(void *user, struct log *log)
-{
-        (void)user;
-        log_free(log);
-}
-
-static void twin_run(void *user, bool (*done)(void *arg), void *arg, uint64_t ms)
-{
-        struct twin *twin = user;
-        uint64_t until = twin->tc.now_ms + ms, at;
-
-        while (!done(arg) && timers_next(&twin->tc.ctx.timers, &at) && at <= until) test_context_step(&twin->tc);
-        if (!done(arg) && twin->tc.now_ms < until) test_context_advance(&twin->tc, until - twin->tc.now_ms);
-}
-
-static uint64_t twin_now(void *user)
-{
-        return ((struct twin *)user)->tc.now_ms;
-}
-
-static enum err twin_write(void *user, struct log *log, const char *topic, uint32_t partition, struct bytes data, uint64_t hole)
-{
-        (void)user;
-        return log_memory_write(log, topic, partition, data, hole);
-}
-
-static enum err twin_truncate(void *user, struct log *log, const char *topic, uint32_t partition, uint64_t index)
-{
-        (void)user;
-        return log_memory_truncate(log, topic, partition, index);
-}
-
-static enum err twin_remove(void *user, struct log *log, const char *topic)
-{
-        (void)user;
-        log_memory_delete(log, topic);
-        return OK;
-}
-
-static void twin_init(struct twin *twin, const char *name, uint64_t seed, struct log_memory_faults faults)
-{
-        test_context_init(&twin->tc, seed);
-        twin->faults = faults;
-        twin->backend = (struct log_backend){
-                .name = name, .prefix = "", .user = twin, .open = twin_open, .close = twin_close, .run = twin_run, .now_ms = twin_now,
-                .patience_ms = 10000, .write = twin_write, .truncate = twin_truncate, .remove = twin_remove, .holes = true,
-        };
-}
+#include "tests/support/twin_backend.h"
 
 /* --- faults -------------------------------------------------------------------------------------------------------- */
 
-static struct twin *twin_of(struct probe *probe)
+static struct twin_backend *twin_of(struct probe *probe)
 {
         return probe->backend->user;
 }
@@ -97,7 +32,7 @@ static void away_everything_waits(void **state)
         uint64_t held = ask_read(probe, stream, usual(0, 60000)), tired = ask_read(probe, stream, usual(0, 1000));
         probe_save(probe, "c", probe->topic, 0, 7);
         probe_save(probe, "c", "nowhere", 0, 7);
-        uint64_t start = twin_now(probe->backend->user);
+        uint64_t start = probe->backend->now_ms(probe->backend->user);
         struct seen *seen = await(probe, tired);
         check_empty(seen);
         assert_in_range(seen->at_ms - start, 1000, 1100);
@@ -129,9 +64,9 @@ static void away_stop_gives_up_after_its_time(void **state)
         uint64_t append = ask_append(probe, stream, bytes_of_text("a")), create = ask_create(probe, "later", 1);
         uint64_t cancelled = ask_append(probe, stream, bytes_of_text("b"));
         probe_cancel(probe, cancelled);
-        uint64_t start = twin_now(probe->backend->user);
+        uint64_t start = probe->backend->now_ms(probe->backend->user);
         probe_stop(probe, 3000);
-        assert_in_range(twin_now(probe->backend->user) - start, 3000, 3100);
+        assert_in_range(probe->backend->now_ms(probe->backend->user) - start, 3000, 3100);
         assert_err(seen_of(probe, append)->err, ERR_CANCELLED);
         assert_err(seen_of(probe, create)->err, ERR_CANCELLED);
         uint64_t late = ask_append(probe, stream, bytes_of_text("c"));
@@ -206,11 +141,11 @@ static void freed_with_all_kinds_of_work_open(void **state)
 
 int main(void)
 {
-        static struct twin prompt, slow;
+        static struct twin_backend prompt, slow;
         int failed;
 
-        twin_init(&prompt, "log in memory", 1, (struct log_memory_faults){0});
-        twin_init(&slow, "log in memory, with delays", 2, (struct log_memory_faults){.delay_max_ms = 40});
+        twin_backend_init(&prompt, "log in memory", 1, (struct log_memory_faults){0});
+        twin_backend_init(&slow, "log in memory, with delays", 2, (struct log_memory_faults){.delay_max_ms = 40});
         struct CMUnitTest tests[] = {
                 cmocka_unit_test_prestate(away_everything_waits, &prompt.backend),
                 cmocka_unit_test_prestate(away_everything_waits, &slow.backend),
@@ -220,7 +155,7 @@ int main(void)
                 cmocka_unit_test_prestate(freed_with_all_kinds_of_work_open, &slow.backend),
         };
         failed = log_suite_run(&prompt.backend) + log_suite_run(&slow.backend) + cmocka_run_group_tests(tests, NULL, NULL);
-        test_context_clear(&prompt.tc);
-        test_context_clear(&slow.tc);
+        twin_backend_clear(&prompt);
+        twin_backend_clear(&slow);
         return failed;
 }
