@@ -275,7 +275,7 @@ static void send_anything(struct known *known)
 
 static void hand_send(struct bytes message)
 {
-        static uint8_t memory[PAYLOAD_MAX + 8]; /* from within a handler it is delivered after this has returned */
+        static uint8_t memory[PAYLOAD_MAX + 512]; /* from within a handler it is delivered after this has returned */
         struct writer w = writer_make(memory, sizeof memory);
         struct bytes hops[] = {BYTES_LITERAL("wire"), BYTES_LITERAL("hand")};
         struct route ret;
@@ -309,28 +309,34 @@ static void hand_start(size_t other)
         hand_send(writer_bytes(&m));
 }
 
-/* Message 2 has come to her: she sends message 3, with what the input says in place of her identity, or the true one. */
+/* The input's bytes in place of an identity, or anybody's history with anybody's attestation; 0: both are hers. */
+static struct bytes hand_identity(uint8_t memory[static PAYLOAD_MAX])
+{
+        static const uint8_t who[SIDES] = {EVE, ALICE, BOB};
+        const uint8_t which = fuzz_u8(&run.in);
+        const struct party *a = &parties[who[which % SIDES]], *b = &parties[who[which / SIDES % SIDES]];
+
+        if (which == 0xff) return fuzz_data(&run.in);
+        return identity_payload(memory, PAYLOAD_MAX, identity_history(a->identity), purpose_key_attestation(b->purpose_key));
+}
+
+/* Message 2 has come to her: she sends message 3. */
 static void hand_finish(const struct delivery *delivery)
 {
-        struct arena *arena = router_arena(run.router);
         struct bare_reader r = bare_reader_make(delivery->msg.payload);
+        static uint8_t message[PAYLOAD_MAX + 256];
         uint8_t memory[PAYLOAD_MAX], send[KEY_SIZE], receive[KEY_SIZE];
-        struct writer w = writer_make(memory, sizeof memory);
+        struct writer w = writer_make(message, sizeof message);
         struct bytes payload;
 
         if (!run.hand.noise || noise_messages(run.hand.noise) != 1 || delivery->msg.ret.encoded.n > ROUTE_MAX) return;
-        if (handshake_read(run.hand.noise, bare_data(&r), arena, &payload) != OK) return;
+        if (handshake_read(run.hand.noise, bare_data(&r), router_arena(run.router), &payload) != OK) return;
         run.hand.to = keep_route(route_rest(delivery->msg.ret), run.hand.to_memory); /* without the wire */
-        if (fuzz_u8(&run.in) == 0xff) {
-                fuzz_require(noise_write(run.hand.noise, fuzz_data(&run.in), &w) == OK);
-                payload = writer_bytes(&w);
-        } else {
-                fuzz_require(handshake_write(run.hand.noise, &parties[EVE].self, arena, &payload) == OK);
-        }
+        fuzz_require(noise_write(run.hand.noise, hand_identity(memory), &w) == OK);
         fuzz_require(handshake_keys(run.hand.noise, NOISE_INITIATOR, send, receive) == OK);
         fuzz_require(encryptor_init(&run.hand.enc, send, 0) == OK);
         run.hand.up = true;
-        hand_send(payload);
+        hand_send(writer_bytes(&w));
 }
 
 static void on_hand(void *self, const struct delivery *delivery)
