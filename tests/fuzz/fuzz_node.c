@@ -7,7 +7,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/service_bench.h"
 
-enum { STEPS_MAX = 96, CLIENTS_MAX = 12, ADDRESSES_MAX = 8 };
+enum { STEPS_MAX = 96, CLIENTS_MAX = 12, ADDRESSES_MAX = 8, PATIENCE_S = 60 };
 
 struct run {
         struct bench *bench;
@@ -330,8 +330,13 @@ static void step(struct run *run)
 
 static bool answer(struct run *run, struct bench_client *client, enum stream_protocol protocol, struct bench_answer *out)
 {
-        bench_advance(run->bench, 1000);
-        fuzz_require(bench_next(client, out));
+        bool answered = false;
+
+        for (int seconds = 0; seconds < PATIENCE_S && !answered; seconds++) {
+                bench_advance(run->bench, 1000);
+                answered = bench_next(client, out);
+        }
+        fuzz_require(answered);
         if (out->response.protocol == STREAM_ERROR) return false; /* a limit on streams */
         fuzz_require(out->response.protocol == protocol);
         bench_nothing(client);
@@ -387,12 +392,29 @@ static void make_small(struct bench *bench)
         bench->log_limits.index_entries = 4;
 }
 
+/* Rates, and sums over all connections, likewise. */
+static void make_slow(struct bench *bench)
+{
+        bench->config.transport.host_connections = 3;
+        bench->config.transport.frames_per_s = 4;
+        bench->config.transport.bytes_per_s = 512;
+        bench->config.transport.host_frames_per_s = 8;
+        bench->config.transport.host_bytes_per_s = 1024;
+        bench->config.transport.output_all = 512;
+        bench->config.service.creates_per_s = 1;
+        bench->config.service.request_bytes = 512;
+        bench->config.service.request_bytes_spared = 64;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         struct run run = {.bench = bench_new(1), .in = fuzz_input_make(data, size)};
 
         fuzz_silence();
-        if (fuzz_u8(&run.in) & 1) make_small(run.bench);
+        const uint8_t limits = fuzz_u8(&run.in);
+
+        if (limits & 1) make_small(run.bench);
+        if (limits & 2) make_slow(run.bench);
         bench_start(run.bench);
         bench_connect(run.bench);
         for (int steps = 0; fuzz_more(&run.in) && steps < STEPS_MAX; steps++) {
