@@ -36,7 +36,7 @@ fuzz: ## fuzz each target for FUZZ_SECONDS, or until FUZZ_RUNS executions; FUZZ_
 	@$(MAKE) -s CC=clang SAN=fuzzer-no-link,address,undefined OPTIMIZE=-O2 BUILD=build/fuzz FUZZ_ENGINE=libfuzzer fuzz-targets
 	@BUILD=build/fuzz tests/fuzz/run fuzz $(FUZZ_SECONDS) $(FUZZ_NAMES)
 test-fuzz: ## a few seconds of each
-	@FUZZ_HANG_S=20 $(MAKE) -s FUZZ_SECONDS=3 fuzz
+	@FUZZ_HANG_S=20 FUZZ_SEED=1 $(MAKE) -s FUZZ_SECONDS=3 fuzz
 test-fuzz-corpora: ## each fuzz target with its corpus, without a fuzzer, under sanitizers
 	@$(MAKE) -s SAN=$(if $(SAN),$(SAN),address$(comma)undefined) fuzz-corpora
 fuzz-corpora: $(FUZZ_BIN)
