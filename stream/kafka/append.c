@@ -109,9 +109,12 @@ static void wait_again(struct log_stream *stream)
 
 static void decide(struct append *append, rd_kafka_resp_err_t err)
 {
+        struct kafka_topic *topic = append->stream->topic;
+
         append->state = APPEND_FAILED;
         append->err = err;
-        log_debug("kafka", "stream %s: append refused: %s", append->stream->topic->name, rd_kafka_err2str(err));
+        if (!topic->refusing) log_warning("kafka", "stream %s: pushes are refused: %s", topic->name, rd_kafka_err2str(err));
+        topic->refusing = true;
 }
 
 /* The error means that the topic is not what it was, if it is there at all. */
@@ -246,6 +249,7 @@ static void take_report(struct append *append, rd_kafka_msg_status_t status, rd_
                 append->state = APPEND_STORED;
                 append->index = (uint64_t)offset;
                 if (s->broken) return;
+                append->stream->topic->refusing = false;
                 s->proven = true;
                 s->proven_ms = context_now_ms(append->stream->log->ctx);
                 s->repeats = 0;

@@ -242,11 +242,18 @@ static void purge(struct producer *producer)
         helper_ask(producer->producers->log->helper, &producer->job);
 }
 
-/* Ends the producer when it has nothing to report any more. */
+/* Nothing is to be reported any more, and it may end. */
+static bool is_collected(const struct producer *producer)
+{
+        return producer->flying == 0 && !producer->purging && (producer->state == PRODUCER_PURGING || producer->state == PRODUCER_DRAINING);
+}
+
+/* Has it ended in the next turn: this one may be about an event whose messages refer to the instance until they are freed. */
 static void collected(struct producer *producer)
 {
-        if (producer->flying || producer->purging) return;
-        if (producer->state == PRODUCER_PURGING || producer->state == PRODUCER_DRAINING) producer_end(producer);
+        if (!is_collected(producer) || producer->producers->given_up) return;
+        context_timer_stop(producer->producers->log->ctx, &producer->life_timer);
+        set_timer(producer, &producer->life_timer, 0);
 }
 
 static void life_due(void *arg)
@@ -255,6 +262,8 @@ static void life_due(void *arg)
 
         if (producer->state == PRODUCER_PAUSING) {
                 open_again(producer);
+        } else if (is_collected(producer)) {
+                producer_end(producer);
         } else if (producer->state == PRODUCER_PURGING) {
                 /* Reports that are still due then do not come: after the producer's end their records wait again. */
                 if (context_now_ms(producer->producers->log->ctx) - producer->died_ms >= COLLECT_MS)

@@ -18,6 +18,7 @@ struct kafka_topic {
         struct creation *creation; /* NULL: none under way */
         uint32_t partitions;       /* 0: not known */
         bool made;                 /* by this node, just now: it was empty */
+        bool refusing;             /* its last append was refused, and that has been logged */
         bool careful;              /* Kafka has refused a record of it: it belongs to a careful producer */
         char name[];               /* as Kafka knows it, with the prefix */
 };

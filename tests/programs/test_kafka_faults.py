@@ -43,6 +43,10 @@ def names(stem, count):
 def test_I1_I2_I4_kafka_is_killed_and_paused_under_load(own_kafka, start_node, connect):
     own_kafka.start()
     node = start_node(kafka=own_kafka.address)
+    fresh = connect(node)  # nothing for groups is there yet in this Kafka
+    fresh.create("fresh")
+    assert fresh.index("reader", "fresh") is None
+    fresh.save("reader", "fresh", 3)
     crowd = Crowd(node.address, names("load", 8))
     crowd.wait_answers(100)
     for fault in "kill", "pause":
@@ -65,6 +69,8 @@ def test_I1_I2_I4_kafka_is_killed_and_paused_under_load(own_kafka, start_node, c
     crowd.finish()
     assert crowd.failed() == 0
     assert all(pusher.connections == 1 for pusher in crowd.pushers)
+    assert fresh.index("reader", "fresh") == 3
+    assert kafka_wire.committed_offset(own_kafka.address, "reader", "fresh")[0] == 3
     crowd.check(own_kafka.address)
 
 

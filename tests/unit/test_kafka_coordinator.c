@@ -4,6 +4,7 @@
 #include "stream/kafka/embedded.h"
 #include "stream/kafka/kafka.h"
 #include "tests/support/test.h"
+#include "tests/support/tsan_threads.h"
 #include "transport/loop.h"
 
 #include <stdio.h>
@@ -60,6 +61,7 @@ static int setup_with(void **state, struct log_limits limits)
         struct kafka_config config = {.brokers = "embedded", .replication_factor = 1, .limits = limits};
         struct reason why;
 
+        tsan_threads_use();
         context_init(&f->ctx);
         f->loop = loop_new(&f->ctx);
         if (kafka_log_new(f->loop, &config, &events, f, &f->log, &why)) fail_msg("%s", why.text);
