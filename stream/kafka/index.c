@@ -362,17 +362,28 @@ static void answer_load(struct index_entry *entry, enum err err, const char *why
         }
 }
 
+static bool is_pending(const struct index_entry *entry)
+{
+        return entry->dirty || entry->saving;
+}
+
+/* What is still to be saved is told before Kafka has it, but not for a stream that Kafka may lack: there it will be lost. */
+static bool can_be_told(const struct index_entry *entry)
+{
+        return is_pending(entry) && topics_has(entry->index->log->topics, entry->topic, entry->partition);
+}
+
 static void loaded(struct index_entry *entry, rd_kafka_resp_err_t err, int64_t offset)
 {
         struct index *index = entry->index;
 
         index->loads_out--;
-        if (!entry->dirty && !entry->saving && kafka_verdict(err) == KAFKA_LATER && !LIST_EMPTY(&entry->waiting)) {
+        if (!can_be_told(entry) && (is_pending(entry) || kafka_verdict(err) == KAFKA_LATER) && !LIST_EMPTY(&entry->waiting)) {
                 STAILQ_INSERT_TAIL(&index->loads_again, entry, by_load);
                 set_timer(index, &index->again, RETRY_MS);
                 return;
         }
-        if (entry->dirty || entry->saving) {
+        if (is_pending(entry)) {
                 answer_load(entry, OK, NULL, true, entry->value);
         } else if (kafka_verdict(err) == KAFKA_FINE || kafka_verdict(err) == KAFKA_ABSENT) {
                 bool present = !err && offset >= 0;
@@ -488,7 +499,7 @@ void index_load(struct index *index, const char *client, const char *name, uint3
         struct index_entry *entry = entry_get(index, client, name, partition);
         struct load *load;
 
-        if (entry && (entry->dirty || entry->saving)) {
+        if (entry && can_be_told(entry)) {
                 kafka_done_later(index->log, &(struct log_result){.op = LOG_INDEX_LOAD, .token = token, .present = true,
                                                                   .index = entry->value});
                 return;
@@ -553,7 +564,7 @@ void index_flush_all(struct index *index)
 bool index_is_saved(const struct index *index)
 {
         for (const struct index_entry *entry = index->entries; entry; entry = entry->hh.next)
-                if (entry->dirty || entry->saving) return false;
+                if (is_pending(entry)) return false;
         return true;
 }
 

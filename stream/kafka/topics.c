@@ -57,6 +57,14 @@ static struct kafka_topic *topic_get(struct topics *topics, const char *stream_n
         return topic;
 }
 
+bool topics_has(const struct topics *topics, const char *name, uint32_t partition)
+{
+        struct kafka_topic *topic;
+
+        HASH_FIND_STR(topics->by_name, name, topic);
+        return topic && partition < topic->partitions;
+}
+
 void topics_release_topic(struct kafka_topic *topic)
 {
         struct topics *topics = topic->log->topics;

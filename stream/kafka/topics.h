@@ -49,6 +49,8 @@ void topics_each(struct topics *topics, void (*each)(struct log_stream *stream))
 
 /* As log_create. */
 void topics_create(struct topics *topics, const char *name, uint32_t partitions, uint64_t token);
+/* Whether a topic of this name (Kafka's) is known to have this partition. False: it may have it all the same. */
+bool topics_has(const struct topics *topics, const char *name, uint32_t partition);
 /* A creation let go of the topic. */
 void topics_release_topic(struct kafka_topic *topic);
 
