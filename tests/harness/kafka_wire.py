@@ -9,7 +9,7 @@ NO_ERROR, UNKNOWN_TOPIC_OR_PARTITION = 0, 3
 # The coordinator of a fresh cluster needs a moment: loading, not available, not coordinator.
 COORDINATOR_ERRORS = (14, 15, 16)
 
-OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, LIST_GROUPS, CREATE_TOPICS, DELETE_TOPICS = 8, 9, 10, 16, 19, 20
+OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, LIST_GROUPS, CREATE_TOPICS, DELETE_TOPICS, DELETE_RECORDS = 8, 9, 10, 16, 19, 20, 21
 
 
 def _string(text):
@@ -136,5 +136,16 @@ def delete_topic(address, topic):
     answer = request(address, DELETE_TOPICS, 1, _array([_string(topic)]) + struct.pack(">i", 10000))
     answer.take("i")
     assert answer.take("i") == 1 and answer.string() == topic
+    error = answer.take("h")
+    assert error == NO_ERROR, f"Kafka answered error {error}"
+
+
+def delete_records(address, topic, before, partition=0):
+    """The topic's log begins at offset `before` from then on, as if retention had removed what is older."""
+    entry = _string(topic) + _array([struct.pack(">iq", partition, before)])
+    answer = request(address, DELETE_RECORDS, 1, _array([entry]) + struct.pack(">i", 10000))
+    answer.take("i")
+    assert answer.take("i") == 1 and answer.string() == topic and answer.take("i") == 1
+    answer.take("i"), answer.take("q")
     error = answer.take("h")
     assert error == NO_ERROR, f"Kafka answered error {error}"

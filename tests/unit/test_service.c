@@ -232,6 +232,27 @@ static void R5_largest_numbers(void **state)
         bench_free(bench);
 }
 
+/* What is kept to be echoed has a limit; within it, an id of any size comes back as it was sent. */
+static void R5_ids_of_more_than_32_bytes_are_refused(void **state)
+{
+        struct bench *bench = started();
+        struct bench_client *client = bench_connect(bench);
+        struct bytes to = bench_made(client, "s");
+        uint8_t id[REQUEST_ID_MAX + 1];
+
+        (void)state;
+        memset(id, 0x80, sizeof id);
+        id[REQUEST_ID_MAX - 1] = 1;
+        bench_request(client, to, &(struct stream_request){STREAM_PUSH, .push = {{.raw = bytes_make(id, REQUEST_ID_MAX)}, BYTES_LITERAL("x")}});
+        assert_non_null(memmem(client->link->written + client->read, client->link->written_n - client->read, id, REQUEST_ID_MAX));
+        client->read = client->link->written_n;
+        id[REQUEST_ID_MAX - 1] = 0x80;
+        id[REQUEST_ID_MAX] = 1;
+        bench_request(client, to, &(struct stream_request){STREAM_PUSH, .push = {{.raw = bytes_make(id, sizeof id)}, BYTES_LITERAL("x")}});
+        assert_bytes_equal("reason", bench_only(client, STREAM_ERROR).response.error.reason, BYTES_LITERAL("Invalid request"));
+        bench_free(bench);
+}
+
 static void failed_pushes_get_status_1(void **state)
 {
         struct bench *bench = started();
@@ -551,6 +572,7 @@ int main(void)
                 cmocka_unit_test(pushes_stand_in_order_and_come_back),
                 cmocka_unit_test(a_held_pull_is_answered_when_something_comes),
                 cmocka_unit_test(R5_largest_numbers),
+                cmocka_unit_test(R5_ids_of_more_than_32_bytes_are_refused),
                 cmocka_unit_test(failed_pushes_get_status_1),
                 cmocka_unit_test(the_largest_record_comes_back),
                 cmocka_unit_test(index_is_saved_and_told),
