@@ -26,6 +26,7 @@ struct conns {
         uint64_t last_id;
         struct hosts *hosts;    /* NULL: nothing is limited by host */
         size_t queued;          /* bytes that wait to be sent on all of them */
+        size_t yielding;        /* connections that had more than their share when they were looked at last */
         uint64_t said_since_ms; /* connections that were closed for a fault are told of ... */
         size_t said;            /* ... so many since then */
         struct grave grave;
@@ -37,7 +38,7 @@ struct conn {
         struct worker *worker;
         uint64_t id;
         UT_hash_handle hh;
-        bool accepted, got_frame;
+        bool accepted, got_frame, yields;
         unsigned holds;          /* enum conn_hold; reading goes on at 0 */
         size_t partial;          /* bytes here of a frame that is not whole yet */
         uint64_t waiting_ms;     /* since when we wait for the first frame, or for the rest of the one that has begun */
@@ -149,6 +150,12 @@ static void conn_note_queued(struct conn *conn, size_t queued)
         conn->queued = queued;
 }
 
+static void conn_set_yields(struct conn *conn, bool yields)
+{
+        conn->conns->yielding += (size_t)yields - (size_t)conn->yields;
+        conn->yields = yields;
+}
+
 /* --- the end ------------------------------------------------------------------------------------------------------------ */
 
 /* Takes the connection out of everything and tells its owner. The link has been dealt with. */
@@ -159,6 +166,7 @@ static void conn_gone(struct conn *conn, enum err err, const char *why)
         conn->link = NULL;
         HASH_DEL(conns->table, conn);
         conn_note_queued(conn, 0);
+        conn_set_yields(conn, false);
         if (conn->host) hosts_leave(conns->hosts, conn->host, context_now_ms(conns->ctx));
         context_timer_stop(conns->ctx, &conn->deadline);
         context_timer_stop(conns->ctx, &conn->share);
@@ -280,6 +288,15 @@ void conn_release(struct conn *conn, enum conn_hold hold)
 static void conn_share_fired(void *arg)
 {
         conn_release(arg, CONN_HOLD_SHARE);
+}
+
+/* How many frames are worked off of one connection in this turn. The more have more than that, the fewer, so that who has one frame alone
+ * does not wait long for many who flood. */
+static size_t frames_share(const struct conns *conns)
+{
+        size_t most = conns->limits->frames_per_turn, share = most / (1 + conns->yielding / 4);
+
+        return share > FRAMES_PER_TURN_LEAST ? share : most < FRAMES_PER_TURN_LEAST ? most : FRAMES_PER_TURN_LEAST;
 }
 
 /* The connection has had its share and waits for `ms`. Without memory for the timer it simply goes on. */
@@ -456,10 +473,11 @@ static size_t conn_received(void *user, struct bytes in)
 {
         struct conn *conn = user;
         struct bytes rest = in, body;
-        size_t frames = 0, used;
+        size_t frames = 0, share = frames_share(conn->conns), used;
+        bool yields = false;
 
         while (conn->link && !conn->holds && frame_next(rest, &used, &body) == OK) {
-                if (frames == conn->conns->limits->frames_per_turn && conn_yield(conn, 0)) break;
+                if (frames == share && (yields = conn_yield(conn, 0))) break;
                 rest = bytes_make(rest.p + used, rest.n - used);
                 frames++;
                 conn_frame(conn, body);
@@ -467,6 +485,7 @@ static size_t conn_received(void *user, struct bytes in)
         }
         conn->conns->ctx->stats.v[STAT_BYTES_IN] += in.n - rest.n;
         /* While held, whole frames may be among what is left: they are looked at when reading goes on. */
+        if (conn->link) conn_set_yields(conn, yields);
         if (conn->link) conn_note_partial(conn, conn->holds ? 0 : rest.n, frames > 0);
         return in.n - rest.n;
 }

@@ -79,6 +79,38 @@ static void R4_a_connection_beyond_its_rate_waits(void **state)
         bench_free(bench);
 }
 
+/* One who sends much is worked off in large shares while he is alone, in small ones while many do so; each of them in shares of the same size. */
+static void R4_G18_many_who_flood_get_small_shares_of_a_turn(void **state)
+{
+        enum { FLOODERS = 40, FRAMES = 400 };
+        struct bench *bench = bench_new(1);
+        struct fake_link *links[FLOODERS];
+        static uint8_t flood[FRAMES * 2];
+        uint64_t at, before;
+
+        (void)state;
+        bench_start(bench);
+        for (unsigned i = 0; i < FLOODERS; i++) links[i] = bench_connect(bench)->link;
+        fake_link_feed(links[0], bytes_make(flood, sizeof flood)); /* heartbeats */
+        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), bench->config.transport.frames_per_turn);
+        for (unsigned i = 1; i < FLOODERS; i++) fake_link_feed(links[i], bytes_make(flood, sizeof flood));
+        before = bench_stat(bench, STAT_FRAMES_IN);
+        assert_true(timers_next(&bench->tc.ctx.timers, &at));
+        test_context_step(&bench->tc); /* the next turn: all go on */
+        for (unsigned i = 0; i < FLOODERS; i++) {
+                size_t left = links[i]->left_n;
+
+                fake_link_offer(links[i]);
+                if (i) assert_in_range((left - links[i]->left_n) / 2, 256 / (1 + FLOODERS / 4) - 1, 256 / (1 + (FLOODERS - 1) / 4) + 2);
+        }
+        assert_true(bench_stat(bench, STAT_FRAMES_IN) - before <= FLOODERS * 26 + 256);
+        bench_settle(bench);
+        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), FLOODERS * FRAMES);
+        fake_link_feed(links[0], bytes_make(flood, sizeof flood)); /* and alone again */
+        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), FLOODERS * FRAMES + bench->config.transport.frames_per_turn);
+        bench_free(bench);
+}
+
 static void R4_bytes_have_a_rate_too(void **state)
 {
         struct bench *bench = bench_new(1);
@@ -308,6 +340,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(R4_a_connection_beyond_its_rate_waits),
+                cmocka_unit_test(R4_G18_many_who_flood_get_small_shares_of_a_turn),
                 cmocka_unit_test(R4_bytes_have_a_rate_too),
                 cmocka_unit_test(R4_the_connections_of_one_host_share_its_rate),
                 cmocka_unit_test(R4_R11_creates_have_a_rate),
