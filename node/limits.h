@@ -5,6 +5,8 @@
 enum {
         DESCRIPTORS_KEPT = 256, /* of those that the system allows, not for clients: Kafka must be reachable when they hold all of theirs */
         FINISH_MS = 1000,       /* at the end, for closed connections to take what they were answered */
+        TRIM_LOOK_MS = 10000,        /* how often free memory is looked for ... */
+        TRIM_FREE_BYTES = 2 << 20,   /* ... and given back to the system, when it is so much */
 
         HTTP_CONNECTIONS_MAX = 32, /* open at once; more wait until one of them ends */
         HTTP_BODY_MAX = 0,         /* bytes of a request's body: an error */

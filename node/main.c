@@ -1,6 +1,7 @@
 /* strop-node: reads its options, starts Kafka's log, the node, the listener and the metrics, and stops them in order. */
 #include "node/http.h"
 #include "node/options.h"
+#include "node/trim.h"
 #include "transport/tcp.h"
 
 #include <signal.h>
@@ -16,6 +17,7 @@ struct program {
         struct node *node;
         struct tcp_listener *listener;
         struct http *http;
+        struct trim trim;
         struct loop_watch *on_term, *on_int;
         bool stopping, forced;
 };
@@ -125,6 +127,7 @@ static enum err start(struct program *program, struct reason *why)
         if ((err = loop_watch_signal(program->loop, SIGTERM, stop, program, &program->on_term)) ||
             (err = loop_watch_signal(program->loop, SIGINT, stop, program, &program->on_int)))
                 return fail(why, err, "cannot catch signals");
+        if ((err = trim_start(&program->trim, &program->ctx))) return fail(why, err, "%s", err_text(err));
         if ((err = start_log(program, why))) return err;
         if (program->options.http[0]) {
                 if ((err = http_new(program->loop, program->options.http, program->node, &program->http, why))) return err;
@@ -136,6 +139,7 @@ static enum err start(struct program *program, struct reason *why)
 static void finish(struct program *program)
 {
         tcp_listener_free(program->listener);
+        trim_stop(&program->trim);
         http_free(program->http);
         node_free(program->node);
         loop_unwatch(program->on_term);

@@ -1,0 +1,36 @@
+/* Looks now and then how much is free within the heap; only glibc keeps it so, and can be asked. */
+#include "node/trim.h"
+
+#include "node/limits.h"
+#include "transport/base/logger.h"
+
+#include <malloc.h>
+
+static void give_back(void)
+{
+#ifdef __GLIBC__
+        struct mallinfo2 info = mallinfo2();
+
+        if (info.fordblks >= TRIM_FREE_BYTES) malloc_trim(0);
+#endif
+}
+
+static void trim_look(void *arg)
+{
+        struct trim *trim = arg;
+
+        give_back();
+        if (context_timer_set(trim->ctx, &trim->timer, TRIM_LOOK_MS)) log_error(NULL, "no memory for a timer: free memory is kept");
+}
+
+enum err trim_start(struct trim *trim, struct context *ctx)
+{
+        trim->ctx = ctx;
+        timer_init(&trim->timer, trim_look, trim);
+        return context_timer_set(ctx, &trim->timer, TRIM_LOOK_MS);
+}
+
+void trim_stop(struct trim *trim)
+{
+        if (trim->ctx) context_timer_stop(trim->ctx, &trim->timer);
+}
