@@ -221,6 +221,44 @@ static void test_documents_match(void **state)
         free(man);
 }
 
+/* docs/operations.md has a row for every limit that --help has, with its default, and no other; each counter that a row names is there. */
+static void test_operations_table_matches(void **state)
+{
+        char *help = printed_help(), *text = text_of_file("docs/operations.md"), *save = NULL, name[64];
+        size_t limits = 0, rows = 0;
+        bool in_limits = false;
+
+        (void)state;
+        for (char *line = strtok_r(help, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                const char *number = strrchr(line, '(');
+                char row[128];
+
+                in_limits = in_limits || strncmp(line, "Limits", 6) == 0;
+                if (!in_limits || !help_name(line, name, sizeof name) || !number) continue;
+                limits++;
+                snprintf(row, sizeof row, "\n| `%s` | %.*s |", name, (int)strcspn(number + 1, ")"), number + 1);
+                if (!strstr(text, row)) fail_msg("docs/operations.md has no \"%s\"", row + 1);
+        }
+        for (const char *p = text; (p = strstr(p, "\n| `")); p++) {
+                const char *end = strchr(p + 1, '\n'), *at = strstr(p + 5, "` |");
+
+                rows++;
+                for (at = at ? at + 3 : end; (at = memchr(at, '`', (size_t)(end - at))); at = strchr(at + 1, '`') + 1) {
+                        bool known = false;
+
+                        for (int i = 0; i < STAT_COUNT; i++) {
+                                const char *stat = stat_name((enum stat_id)i);
+                                known = known || (strncmp(at + 1, stat, strlen(stat)) == 0 && at[1 + strlen(stat)] == '`');
+                        }
+                        if (!known) fail_msg("there is no counter %.40s", at);
+                }
+        }
+        assert_int_equal(rows, limits);
+        assert_true(limits > 30);
+        free(help);
+        free(text);
+}
+
 /* Whether the program that dials is the only one to use a limit: the node has no option for it. */
 static bool is_of_dialling(const char *name)
 {
@@ -287,7 +325,7 @@ int main(void)
                 cmocka_unit_test(test_defaults), cmocka_unit_test(test_command_line), cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_file), cmocka_unit_test(test_file_lines), cmocka_unit_test(test_precedence),
                 cmocka_unit_test(test_sample_holds_the_defaults), cmocka_unit_test(test_documents_match),
-                cmocka_unit_test(test_every_limit_can_be_set),
+                cmocka_unit_test(test_every_limit_can_be_set), cmocka_unit_test(test_operations_table_matches),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
