@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from harness.hostile import Elsewhere, Neighbour
 from harness.kafka import Kafka
 from harness.process import Process
 from harness.programs import Alice, Bob, Node
@@ -98,3 +99,28 @@ def start_bob(keep, tmp_path):
 @pytest.fixture
 def start_alice(keep, tmp_path):
     return lambda *args, identity="alice": keep(Alice(*args, identity=tmp_path / identity))
+
+
+@pytest.fixture
+def neighbour_of():
+    """A client that behaves, on this node; it is stopped at the end, and must not have noticed anything."""
+    made = []
+
+    def run(node):
+        made.append(Neighbour(node))
+        return made[-1]
+
+    yield run
+    for neighbour in made:
+        neighbour.finish()
+
+
+@pytest.fixture
+def elsewhere():
+    """Another machine, where this one lets us make a network namespace."""
+    try:
+        place = Elsewhere()
+    except OSError as error:
+        pytest.skip(f"no network namespace can be made here: {error}")
+    yield place
+    place.remove()

@@ -62,6 +62,10 @@ test-programs: all $(LOAD_BIN) $(addprefix $(BUILD)/tests/unit/,test_log_kafka t
 test-programs-san: ## the shorter tests of the programs under sanitizers
 	@$(MAKE) -s SAN=address,undefined PYTEST_ARGS='-m sanitized' test-programs
 
+.PHONY: scale
+scale: all $(LOAD_BIN) ## 10,000 clients and more, 1,000 hostile ones, long waits; prints figures (some minutes)
+	@$(PYTEST) -s tests/scale
+
 # Programs of ours that compare what comes from Rust programs on a pipe.
 COMPARE_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/compare_*.c))
 $(COMPARE_BIN): $(BUILD)/tests/interop/%: $(BUILD)/tests/interop/%.o $(LIB_A) ; $(call link,$(PKGS_LIB))

@@ -4,11 +4,13 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import threading
 import time
 import urllib.request
 
 from . import wire
+from .process import Process
 
 
 def figures(node):
@@ -124,9 +126,12 @@ class Neighbour:
     """A client that behaves: pushes a message and pulls it back, one after the other, in a thread of its own. Every answer is checked; the time
     each took is kept."""
 
-    def __init__(self, node, name="neighbour"):
+    made = 0
+
+    def __init__(self, node):
+        Neighbour.made += 1
         self.client = wire.StreamClient(node.address)
-        self.stream = self.client.create(name)
+        self.stream = self.client.create(f"neighbour-{os.getpid()}-{Neighbour.made}")
         self.seconds, self.error = [], None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -156,8 +161,9 @@ class Neighbour:
         assert self.error is None, f"the neighbour noticed: {self.error!r}"
         return len(self.seconds)
 
-    def p99(self):
-        ordered = sorted(self.seconds)
+    def p99(self, since=0):
+        """Of all but the first `since`."""
+        ordered = sorted(self.seconds[since:])
         return ordered[len(ordered) * 99 // 100]
 
     def finish(self):
@@ -166,3 +172,73 @@ class Neighbour:
         self._thread.join(20)
         self.client.close()
         assert self.error is None, f"the neighbour noticed: {self.error!r}"
+
+
+HOLDER = """
+import socket, sys
+host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+held = [socket.create_connection((host, port), 20) for _ in range(count)]
+for sock in held:
+    sock.sendall(b"\\0\\0")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+class Elsewhere:
+    """Another machine: a network namespace, joined to this one by a pair of devices; `ours` is our address there. OSError with the reason where
+    none can be made."""
+
+    def __init__(self):
+        self.name, self.device = f"strop-{os.getpid()}", f"st{os.getpid()}"
+        self.ours, self.theirs = "198.18.77.1", "198.18.77.2"
+        try:
+            done = subprocess.run(["ip", "netns", "add", self.name], capture_output=True, text=True)
+        except FileNotFoundError:
+            raise OSError("there is no ip command") from None
+        if done.returncode:
+            raise OSError(done.stderr.strip())
+        self._ip("link", "add", self.device, "type", "veth", "peer", "name", "there", "netns", self.name)
+        self._ip("addr", "add", f"{self.ours}/30", "dev", self.device)
+        self._ip("link", "set", self.device, "up")
+        self._ip("-n", self.name, "addr", "add", f"{self.theirs}/30", "dev", "there")
+        self._ip("-n", self.name, "link", "set", "there", "up")
+
+    def _ip(self, *words):
+        done = subprocess.run(["ip", *words], capture_output=True, text=True)
+        if done.returncode:
+            self.remove()
+            raise OSError(done.stderr.strip())
+
+    def run(self, *argv):
+        return Process(["ip", "netns", "exec", self.name, *argv], name="elsewhere", stdin=True)
+
+    def vanish(self):
+        """What is sent there is answered by nobody from now on, and nobody says so."""
+        self._ip("-n", self.name, "addr", "flush", "dev", "there")
+
+    def remove(self):
+        subprocess.run(["ip", "link", "del", self.device], capture_output=True)
+        subprocess.run(["ip", "netns", "del", self.name], capture_output=True)
+
+
+def vanish(node, elsewhere, neighbour, count, timeout):
+    """`count` connections from elsewhere, as many from here; those from elsewhere vanish. How long it was until the node knew."""
+    here = [connect(node) for _ in range(count)]
+    for sock in here:
+        sock.sendall(b"\0\0")
+    holder = elsewhere.run("python3", "-c", HOLDER, elsewhere.ours, node.address.rsplit(":", 1)[1], count)
+    try:
+        holder.wait_line("ready", "out", timeout=30)
+        until_figures(node, connections=2 * count + 1)
+        before = descriptors(node)
+        elsewhere.vanish()
+        begin = time.monotonic()
+        until_figures(node, connections=count + 1, timeout=timeout)
+        took = time.monotonic() - begin
+        until("their descriptors are back", lambda: descriptors(node) <= before - count)
+        assert not any(is_closed(sock) for sock in here)
+        neighbour.served()
+    finally:
+        holder.stop()
+    return took
