@@ -14,6 +14,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 AR ?= ar
+LD ?= ld
+OBJCOPY ?= objcopy
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
@@ -62,7 +64,8 @@ SUPPORT_SRC := $(wildcard tests/support/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-LIB_A := $(BUILD)/libstrop.a
+LIB_A := $(BUILD)/libendpoint.a
+LIB_STATIC := $(BUILD)/static/libstrop.a
 LIB_SO := $(BUILD)/libstrop.so.$(SOVERSION)
 NODE_A := $(BUILD)/libnode.a
 SUPPORT_A := $(BUILD)/tests/libsupport.a
@@ -71,7 +74,7 @@ SIM_BIN := $(BUILD)/tests/simulation/simulation
 BIN := $(addprefix $(BUILD)/,$(PROGRAMS))
 
 .PHONY: all
-all: $(BIN) $(LIB_A) $(LIB_SO) ## build the programs and the library (output under build/)
+all: $(BIN) $(LIB_STATIC) $(LIB_SO) ## build the programs and the library (output under build/)
 
 # A change of flags rebuilds.
 $(BUILD)/flags: FORCE
@@ -108,6 +111,13 @@ $(LIB_SO): $(call obj,$(LIB_SRC)) client/strop.map
 	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libstrop.so.$(SOVERSION) -Wl,--version-script=client/strop.map \
 	        $(filter %.o,$^) -o $@ $(call pkg,--libs,$(PKGS_LIB))
 
+# What others link: one object in which all that is not in strop.h is local, so that no name of ours meets one of theirs.
+$(LIB_STATIC): $(call obj,$(LIB_SRC))
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  AR   $@")
+	$(Q)rm -f $@ && $(LD) -r $(filter %.o,$^) -o $(@D)/libstrop.o && $(OBJCOPY) --localize-hidden $(@D)/libstrop.o && \
+	        $(AR) rcs $@ $(@D)/libstrop.o
+
 $(BUILD)/strop-node: $(BUILD)/node/main.o $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_NODE))
 $(BUILD)/alice: $(BUILD)/client/alice.o $(LIB_A) ; $(call link,$(PKGS_LIB))
 $(BUILD)/bob: $(BUILD)/client/bob.o $(LIB_A) ; $(call link,$(PKGS_LIB))
@@ -137,7 +147,7 @@ INSTALLED = $(addprefix $(BINDIR)/,$(PROGRAMS)) $(LIBDIR)/libstrop.a $(LIBDIR)/$
 install: all ## install under PREFIX (below DESTDIR if that is set)
 	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
 	install -m 755 $(BIN) $(DESTDIR)$(BINDIR)
-	install -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)
+	install -m 644 $(LIB_STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)
 	ln -sf $(notdir $(LIB_SO)) $(DESTDIR)$(LIBDIR)/libstrop.so
 	sed -e 's,@PREFIX@,$(PREFIX),g; s,@LIBDIR@,$(LIBDIR),g; s,@INCLUDEDIR@,$(INCLUDEDIR),g; s,@VERSION@,$(VERSION),g' \

@@ -430,6 +430,7 @@ static void on_notice(void *user, enum strop_status status, const char *text)
 }
 
 static const struct strop_callbacks callbacks = {
+        STROP_CALLBACKS,
         .ready = on_ready,
         .peer_up = on_peer_up,
         .peer_down = on_peer_down,

@@ -13,15 +13,21 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 enum {
         NODES_MAX = 16,
         TRUSTED_MAX = 4096,
         FINISH_MS = 1000,   /* at the end: to send what is queued */
         SECRETS_SPARE = 16, /* slots beside those of handshakes: identity, purpose key */
+        WORKER_MAX = 200,   /* bytes of a worker's name */
 };
 
+LIST_HEAD(watch_list, strop_watch);
+
 struct strop {
+        bool running; /* a callback may be on the stack */
+        bool freed;   /* ... which has freed it: done when it returns */
         struct context ctx;
         struct loop *loop;
         struct net *net;
@@ -36,9 +42,11 @@ struct strop {
         char identifier[IDENTIFIER_TEXT_SIZE + 1], peer_identifier[IDENTIFIER_TEXT_SIZE + 1];
         struct strop_callbacks callbacks;
         void *user;
+        struct watch_list watches;
 };
 
 struct strop_watch {
+        LIST_ENTRY(strop_watch) entry;
         struct strop *strop;
         struct loop_watch *watch; /* NULL: a time */
         struct timer timer;
@@ -49,22 +57,33 @@ struct strop_watch {
 static enum strop_status status_of(enum err err)
 {
         switch (err) {
-        case OK: return STROP_OK;
-        case ERR_AGAIN: return STROP_AGAIN;
-        case ERR_FULL: return STROP_FULL;
-        case ERR_TOO_LARGE: return STROP_TOO_LARGE;
-        case ERR_UNREACHABLE: return STROP_UNREACHABLE;
-        case ERR_TIMEOUT: return STROP_TIMEOUT;
+        case OK:
+                return STROP_OK;
+        case ERR_AGAIN:
+                return STROP_AGAIN;
+        case ERR_FULL:
+                return STROP_FULL;
+        case ERR_TOO_LARGE:
+                return STROP_TOO_LARGE;
+        case ERR_UNREACHABLE:
+                return STROP_UNREACHABLE;
+        case ERR_TIMEOUT:
+                return STROP_TIMEOUT;
         case ERR_CLOSED:
-        case ERR_CANCELLED: return STROP_CLOSED;
+        case ERR_CANCELLED:
+                return STROP_CLOSED;
         case ERR_UNTRUSTED:
         case ERR_EXPIRED:
         case ERR_SIGNATURE:
-        case ERR_IDENTITY: return STROP_UNTRUSTED;
-        case ERR_NOT_ALLOWED: return STROP_REFUSED;
+        case ERR_IDENTITY:
+                return STROP_UNTRUSTED;
+        case ERR_NOT_ALLOWED:
+                return STROP_REFUSED;
         case ERR_BAD_NAME:
-        case ERR_USAGE: return STROP_USAGE;
-        default: return STROP_FAILED;
+        case ERR_USAGE:
+                return STROP_USAGE;
+        default:
+                return STROP_FAILED;
         }
 }
 
@@ -87,10 +106,7 @@ const char *strop_status_text(enum strop_status status)
         return (size_t)status < sizeof texts / sizeof *texts ? texts[status] : "unknown";
 }
 
-const char *strop_version(void)
-{
-        return STROP_VERSION;
-}
+const char *strop_version(void) { return STROP_VERSION; }
 
 /* --- the endpoint's events ------------------------------------------------------------------------------------------------ */
 
@@ -147,7 +163,8 @@ static enum err take_invitation(struct strop *strop, struct strop_config *config
         if (!config->sender) config->sender = strop->invitation.alice_to_bob;
         if (!config->receiver) config->receiver = strop->invitation.bob_to_alice;
         if (config->node_count) return OK;
-        for (size_t i = 0; i < strop->invitation.node_count; i++) strop->nodes[i] = strop->invitation.nodes[i];
+        for (size_t i = 0; i < strop->invitation.node_count; i++)
+                strop->nodes[i] = strop->invitation.nodes[i];
         config->nodes = strop->nodes;
         config->node_count = strop->invitation.node_count;
         return OK;
@@ -162,17 +179,25 @@ static enum err take_name(const char *name, const char *what, char out[static IN
         return OK;
 }
 
+static bool is_worker(const char *name) { return name && *name && strnlen(name, WORKER_MAX + 1) <= WORKER_MAX; }
+
+static bool is_worker_or_none(const char *name) { return !name || is_worker(name); }
+
 static enum err take_places(struct strop *strop, const struct strop_config *config, struct reason *why)
 {
         char host[INVITATION_NODE_MAX + 1];
         uint16_t port;
         enum err err;
 
+        if (!is_worker_or_none(config->listener) || !is_worker_or_none(config->worker))
+                return fail(why, ERR_USAGE, "the name of a worker has to have 1 to %d bytes", WORKER_MAX);
         if (!config->sender != !config->receiver)
                 return fail(why, ERR_USAGE, "a stream to write and one to read belong together: only one of them was given");
         if (config->node_count == 0 && (!config->direct || config->sender)) return fail(why, ERR_USAGE, "no node was given");
         if (config->node_count > NODES_MAX) return fail(why, ERR_USAGE, "more than %d nodes were given", NODES_MAX);
+        if (config->node_count && !config->nodes) return fail(why, ERR_USAGE, "there are no nodes where they should be");
         for (size_t i = 0; i < config->node_count; i++) {
+                if (!config->nodes[i]) return fail(why, ERR_USAGE, "no address was given for a node");
                 if (!tcp_address_split(config->nodes[i], host, sizeof host, &port, why)) return ERR_USAGE;
                 if (strlen(config->nodes[i]) > INVITATION_NODE_MAX) return fail(why, ERR_USAGE, "the address of a node is too long");
         }
@@ -207,8 +232,10 @@ static enum err take_trust(struct strop *strop, const struct strop_config *confi
         strop->trust.list = calloc(count + 1, sizeof *strop->trust.list);
         if (!strop->trust.list) return fail(why, ERR_NO_MEMORY, "out of memory");
         for (size_t i = 0; i < count; i++) {
+                if (!config->trusted || !config->trusted[i]) return fail(why, ERR_USAGE, "no identifier was given where one is trusted");
                 if (identifier_parse(bytes_of_text(config->trusted[i]), &strop->trust.list[i]))
-                        return fail(why, ERR_USAGE, "an identifier has to be \"I\" and 64 hex digits; this one is not: %.80s", config->trusted[i]);
+                        return fail(why, ERR_USAGE, "an identifier has to be \"I\" and 64 hex digits; this one is not: %.80s",
+                                    config->trusted[i]);
         }
         strop->trust.count = count;
         if (count == 0 && config->invitation) strop->trust.list[strop->trust.count++] = strop->invitation.identifier;
@@ -294,21 +321,41 @@ static enum err open_all(struct strop *strop, struct strop_config *config, struc
         return open_endpoint(strop, config, why);
 }
 
-enum strop_status strop_new(const struct strop_config *given, const struct strop_callbacks *callbacks, void *user, struct strop **out,
-                            char *why, size_t why_size)
+/* A program and the library may have been built with different ideas of a struct: what the program's has not is zero, what ours has not is
+ * left out. */
+static bool take_struct(void *out, size_t out_size, const void *given, size_t given_size)
+{
+        if (given_size < sizeof(size_t)) return false;
+        memcpy(out, given, given_size < out_size ? given_size : out_size);
+        return true;
+}
+
+static enum err open_strop(struct strop *strop, const struct strop_config *given, const struct strop_callbacks *callbacks,
+                           struct reason *why)
 {
         struct strop_config config = {0};
-        struct strop *strop = calloc(1, sizeof *strop);
+
+        if (!given || !take_struct(&config, sizeof config, given, given->size))
+                return fail(why, ERR_USAGE, "the configuration has to begin as STROP_CONFIG");
+        if (!callbacks || !take_struct(&strop->callbacks, sizeof strop->callbacks, callbacks, callbacks->size))
+                return fail(why, ERR_USAGE, "the callbacks have to begin as STROP_CALLBACKS");
+        return open_all(strop, &config, why);
+}
+
+enum strop_status strop_new(const struct strop_config *config, const struct strop_callbacks *callbacks, void *user, struct strop **out,
+                            char *why, size_t why_size)
+{
+        struct strop *strop = out ? calloc(1, sizeof *strop) : NULL;
         struct reason reason = {"out of memory"};
         enum err err = ERR_NO_MEMORY;
 
+        if (!out) err = fail(&reason, ERR_USAGE, "there is no place for the result");
         if (logger_level() == LOG_LEVEL_INFO) logger_set_level(LOG_LEVEL_WARNING);
-        memcpy(&config, given, given->size < sizeof config ? given->size : sizeof config);
         if (strop) {
                 context_init(&strop->ctx);
-                strop->callbacks = *callbacks;
+                LIST_INIT(&strop->watches);
                 strop->user = user;
-                err = open_all(strop, &config, &reason);
+                err = open_strop(strop, config, callbacks, &reason);
         }
         if (!err) {
                 *out = strop;
@@ -322,6 +369,14 @@ enum strop_status strop_new(const struct strop_config *given, const struct strop
 void strop_free(struct strop *strop)
 {
         if (!strop) return;
+        strop->callbacks = (struct strop_callbacks){0};
+        if (strop->running) {
+                strop->freed = true;
+                strop_stop(strop);
+                return;
+        }
+        while (!LIST_EMPTY(&strop->watches))
+                strop_unwatch(LIST_FIRST(&strop->watches));
         tcp_listener_free(strop->listener);
         endpoint_free(strop->endpoint);
         context_turn_end(&strop->ctx);
@@ -337,68 +392,73 @@ void strop_free(struct strop *strop)
 
 /* --- the loop -------------------------------------------------------------------------------------------------------------- */
 
-void strop_run(struct strop *strop)
+/* Not from within a callback: libevent has one round at a time. */
+static void run(struct strop *strop, void (*how)(struct loop *loop))
 {
-        loop_run(strop->loop);
+        if (strop->running) return;
+        strop->running = true;
+        how(strop->loop);
+        strop->running = false;
+        if (strop->freed) strop_free(strop);
 }
 
-void strop_stop(struct strop *strop)
-{
-        loop_stop(strop->loop);
-}
+void strop_run(struct strop *strop) { run(strop, loop_run); }
 
-void strop_dispatch(struct strop *strop)
-{
-        loop_run_once(strop->loop);
-}
+void strop_stop(struct strop *strop) { loop_stop(strop->loop); }
 
-static struct strop_watch *watch_new(struct strop *strop)
-{
-        struct strop_watch *watch = calloc(1, sizeof *watch);
+void strop_dispatch(struct strop *strop) { run(strop, loop_run_once); }
 
-        if (watch) watch->strop = strop;
+int strop_fd(struct strop *strop) { return loop_fd(strop->loop); }
+
+/* Takes over a watch that was made, or gives it up. */
+static struct strop_watch *watch_keep(struct strop *strop, struct strop_watch *watch, enum err err)
+{
+        if (err) {
+                free(watch);
+                return NULL;
+        }
+        watch->strop = strop;
+        LIST_INSERT_HEAD(&strop->watches, watch, entry);
         return watch;
 }
 
 struct strop_watch *strop_watch_fd(struct strop *strop, int fd, void (*ready)(void *arg), void *arg)
 {
-        struct strop_watch *watch = watch_new(strop);
+        struct strop_watch *watch = ready && fd >= 0 ? calloc(1, sizeof *watch) : NULL;
 
-        if (watch && loop_watch_fd(strop->loop, fd, ready, arg, &watch->watch) == OK) return watch;
-        free(watch);
-        return NULL;
+        return watch ? watch_keep(strop, watch, loop_watch_fd(strop->loop, fd, ready, arg, &watch->watch)) : NULL;
 }
 
 struct strop_watch *strop_watch_signal(struct strop *strop, int signal, void (*caught)(void *arg), void *arg)
 {
-        struct strop_watch *watch = watch_new(strop);
+        struct strop_watch *watch = caught && signal > 0 ? calloc(1, sizeof *watch) : NULL;
 
-        if (watch && loop_watch_signal(strop->loop, signal, caught, arg, &watch->watch) == OK) return watch;
-        free(watch);
-        return NULL;
+        return watch ? watch_keep(strop, watch, loop_watch_signal(strop->loop, signal, caught, arg, &watch->watch)) : NULL;
 }
 
 struct strop_watch *strop_watch_time(struct strop *strop, uint32_t in_ms, void (*over)(void *arg), void *arg)
 {
-        struct strop_watch *watch = watch_new(strop);
+        struct strop_watch *watch = over ? calloc(1, sizeof *watch) : NULL;
 
         if (!watch) return NULL;
         timer_init(&watch->timer, over, arg);
-        if (context_timer_set(&strop->ctx, &watch->timer, in_ms) == OK) return watch;
-        free(watch);
-        return NULL;
+        return watch_keep(strop, watch, context_timer_set(&strop->ctx, &watch->timer, in_ms));
 }
 
 void strop_watch_again(struct strop_watch *watch, uint32_t in_ms)
 {
+        if (watch->watch) return;
         if (context_timer_set(&watch->strop->ctx, &watch->timer, in_ms)) log_error(NULL, "cannot set a timer: out of memory");
 }
 
 void strop_unwatch(struct strop_watch *watch)
 {
         if (!watch) return;
-        if (watch->watch) loop_unwatch(watch->watch);
-        else context_timer_stop(&watch->strop->ctx, &watch->timer);
+        LIST_REMOVE(watch, entry);
+        if (watch->watch)
+                loop_unwatch(watch->watch);
+        else
+                context_timer_stop(&watch->strop->ctx, &watch->timer);
         free(watch);
 }
 
@@ -408,28 +468,20 @@ enum strop_status strop_connect(struct strop *strop, const char *listener, uint3
 {
         struct channel *channel;
 
+        if (!is_worker(listener)) return STROP_USAGE;
         return status_of(endpoint_connect(strop->endpoint, bytes_of_text(listener), timeout_ms, &channel));
 }
 
-void strop_disconnect(struct strop *strop, struct strop_peer *peer)
-{
-        endpoint_disconnect(strop->endpoint, (struct channel *)peer);
-}
+void strop_disconnect(struct strop *strop, struct strop_peer *peer) { endpoint_disconnect(strop->endpoint, (struct channel *)peer); }
 
 const char *strop_peer_identifier(struct strop *strop, const struct strop_peer *peer)
 {
         return identifier_text(channel_peer((const struct channel *)peer), strop->peer_identifier);
 }
 
-const char *strop_identifier(const struct strop *strop)
-{
-        return strop->identifier;
-}
+const char *strop_identifier(const struct strop *strop) { return strop->identifier; }
 
-const char *strop_listening(const struct strop *strop)
-{
-        return strop->listener ? tcp_listener_address(strop->listener) : NULL;
-}
+const char *strop_listening(const struct strop *strop) { return strop->listener ? tcp_listener_address(strop->listener) : NULL; }
 
 enum strop_status strop_invitation(const struct strop *strop, const char *const *nodes, size_t node_count, char *out, size_t size)
 {
@@ -437,17 +489,17 @@ enum strop_status strop_invitation(const struct strop *strop, const char *const 
         size_t count = node_count ? node_count : 1;
         char text[INVITATION_TEXT_MAX + 1];
 
-        if (!*strop->sender) return STROP_USAGE;
+        if (!*strop->sender || !out || (node_count && !nodes)) return STROP_USAGE;
         if (count > INVITATION_NODES_MAX) return STROP_USAGE;
         for (; invitation.node_count < count; invitation.node_count++) {
                 const char *node = node_count ? nodes[invitation.node_count] : strop->node_of_own;
 
-                if (strlen(node) > INVITATION_NODE_MAX) return STROP_USAGE;
+                if (!node || strlen(node) > INVITATION_NODE_MAX) return STROP_USAGE;
                 memcpy(invitation.nodes[invitation.node_count], node, strlen(node) + 1);
         }
         memcpy(invitation.alice_to_bob, strop->receiver, sizeof strop->receiver);
         memcpy(invitation.bob_to_alice, strop->sender, sizeof strop->sender);
-        if (invitation_print(&invitation, text)) return STROP_FAILED;
+        if (invitation_print(&invitation, text)) return STROP_USAGE;
         return (size_t)snprintf(out, size, "%s", text) < size ? STROP_OK : STROP_TOO_LARGE;
 }
 
@@ -458,28 +510,25 @@ static const size_t text_overhead = 3;
 
 size_t strop_max(struct strop *strop, struct strop_peer *peer, const char *worker)
 {
+        if (!is_worker(worker)) return 0;
         size_t max = endpoint_payload_max(strop->endpoint, (struct channel *)peer, bytes_of_text(worker));
 
         return max > text_overhead ? max - text_overhead : 0;
 }
 
-bool strop_full(const struct strop *strop)
-{
-        return endpoint_full(strop->endpoint);
-}
+bool strop_full(const struct strop *strop) { return endpoint_full(strop->endpoint); }
 
-size_t strop_unconfirmed(const struct strop *strop)
-{
-        return endpoint_unconfirmed(strop->endpoint);
-}
+size_t strop_unconfirmed(const struct strop *strop) { return endpoint_unconfirmed(strop->endpoint); }
 
 enum strop_status strop_send(struct strop *strop, struct strop_peer *peer, const char *worker, const void *data, size_t size)
 {
+        if (!peer || !is_worker(worker) || (!data && size)) return STROP_USAGE;
         return status_of(endpoint_send(strop->endpoint, (struct channel *)peer, bytes_of_text(worker), bytes_make(data, size)));
 }
 
 enum strop_status strop_reply(struct strop *strop, const struct strop_message *message, const void *data, size_t size)
 {
+        if (!message || (!data && size)) return STROP_USAGE;
         return status_of(endpoint_reply(strop->endpoint, (const struct delivery *)message, bytes_make(data, size)));
 }
 
@@ -488,7 +537,7 @@ enum strop_status strop_send_text(struct strop *strop, struct strop_peer *peer, 
         uint8_t memory[FRAME_MAX];
         struct writer w = writer_make(memory, sizeof memory);
 
-        if (!bytes_are_utf8(bytes_make(text, size))) return STROP_USAGE;
+        if ((!text && size) || !bytes_are_utf8(bytes_make(text, size))) return STROP_USAGE;
         bare_put_string(&w, bytes_make(text, size));
         if (writer_err(&w)) return STROP_TOO_LARGE;
         return strop_send(strop, peer, worker, w.p, w.n);
@@ -499,7 +548,7 @@ enum strop_status strop_reply_text(struct strop *strop, const struct strop_messa
         uint8_t memory[FRAME_MAX];
         struct writer w = writer_make(memory, sizeof memory);
 
-        if (!bytes_are_utf8(bytes_make(text, size))) return STROP_USAGE;
+        if ((!text && size) || !bytes_are_utf8(bytes_make(text, size))) return STROP_USAGE;
         bare_put_string(&w, bytes_make(text, size));
         if (writer_err(&w)) return STROP_TOO_LARGE;
         return strop_reply(strop, message, w.p, w.n);

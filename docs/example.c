@@ -33,7 +33,7 @@ static void message(void *user, const struct strop_message *msg)
 
 int main(int argc, char **argv)
 {
-        struct strop_callbacks callbacks = {.ready = ready, .peer_up = peer_up, .peer_down = peer_down, .message = message};
+        struct strop_callbacks callbacks = {STROP_CALLBACKS, .ready = ready, .peer_up = peer_up, .peer_down = peer_down, .message = message};
         struct strop_config config = STROP_CONFIG;
         char why[512] = "usage: example INVITATION";
 

@@ -3,6 +3,7 @@
 #include "transport/loop.h"
 
 #include "transport/base/logger.h"
+#include "transport/wait_set.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct loop {
         struct event *alarm; /* wakes libevent for the context's next timer */
         bool stop, broken;
         LIST_HEAD(loop_endings, loop_ending) endings;
+        struct wait_set *outer; /* for loop_fd; NULL: not asked for yet */
 };
 
 struct loop_watch {
@@ -56,6 +58,7 @@ void loop_free(struct loop *loop)
         context_turn_end(loop->ctx);
         if (loop->alarm) event_free(loop->alarm);
         if (loop->base) event_base_free(loop->base);
+        wait_set_free(loop->outer);
         free(loop);
 }
 
@@ -102,6 +105,54 @@ void loop_stop(struct loop *loop)
 void loop_run_once(struct loop *loop)
 {
         loop_turn(loop, false);
+}
+
+/* --- for a loop around ours: libevent gives its own set of descriptors to nobody, so one like it is kept ------------------ */
+
+struct gathering {
+        struct loop *loop;
+        enum err err;
+        int64_t in_us; /* until the nearest of libevent's own times */
+};
+
+static int loop_gather(const struct event_base *base, const struct event *event, void *arg)
+{
+        struct gathering *g = arg;
+        const short what = event_get_events(event);
+        const evutil_socket_t fd = event_get_fd(event);
+        struct timeval at, now;
+
+        (void)base;
+        if (!(what & EV_SIGNAL) && what & (EV_READ | EV_WRITE) && fd >= 0) {
+                g->err = wait_set_want(g->loop->outer, fd, what & EV_READ, what & EV_WRITE);
+                if (g->err) return -1;
+        }
+        if (event == g->loop->alarm || !event_pending(event, EV_TIMEOUT, &at) || evutil_gettimeofday(&now, NULL)) return 0;
+        const int64_t in_us = (int64_t)(at.tv_sec - now.tv_sec) * 1000000 + (at.tv_usec - now.tv_usec);
+        if (in_us < g->in_us) g->in_us = in_us;
+        return 0;
+}
+
+/* The same for the context's timers, and for what libevent has found already and not told yet. */
+static int64_t loop_wait_us(struct loop *loop, int64_t in_us)
+{
+        const uint64_t now_ms = context_now_ms(loop->ctx);
+        uint64_t at_ms;
+
+        if (event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ACTIVE) > 0) return 0;
+        if (!timers_next(&loop->ctx->timers, &at_ms)) return in_us;
+        const int64_t timer_us = at_ms > now_ms ? (int64_t)(at_ms - now_ms) * 1000 : 0;
+        return timer_us < in_us ? timer_us : in_us;
+}
+
+int loop_fd(struct loop *loop)
+{
+        struct gathering g = {loop, OK, INT64_MAX};
+
+        if (!loop->outer && !(loop->outer = wait_set_new())) return -1;
+        wait_set_begin(loop->outer);
+        if (event_base_foreach_event(loop->base, loop_gather, &g) || g.err) return -1;
+        return wait_set_end(loop->outer, loop_wait_us(loop, g.in_us)) ? -1 : wait_set_fd(loop->outer);
 }
 
 static void loop_nothing(void *arg)

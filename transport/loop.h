@@ -19,6 +19,10 @@ void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* One round without blocking: for tests, and for a program that has a loop of its own. */
 void loop_run_once(struct loop *loop);
+/* A descriptor that is readable when loop_run_once has something to do, for a program that waits in a loop of its own. Made ready for the next
+ * wait by this call, so it is to be asked for anew before each (a system call for each of our descriptors); the number stays the same. It is
+ * the loop's. -1: the system has none (Linux alone has). */
+int loop_fd(struct loop *loop);
 /* Runs on until all links that were closed have sent what was queued on them, or max_ms have passed: for the end of a program. */
 void loop_finish(struct loop *loop, uint64_t max_ms);
 
