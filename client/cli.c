@@ -127,7 +127,7 @@ int cli_parse(const struct cli *cli, int argc, char **argv)
         options[help] = (struct option){"help", no_argument, NULL, 0};
         options[version] = (struct option){"version", no_argument, NULL, 0};
         opterr = 0;
-        optind = 1;
+        optind = 0; /* as if never asked before */
         while ((choice = getopt_long(argc, argv, ":h", options, &which)) != -1) {
                 if (choice == 'h') which = help;
                 if (choice == ':') return cli_fail(cli, EXIT_USAGE, "%s wants a value; see %s --help", argv[optind - 1], cli->program);

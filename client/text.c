@@ -56,15 +56,19 @@ bool text_print(FILE *out, struct bytes text)
 bool text_print_json(FILE *out, struct bytes text)
 {
         putc('"', out);
-        for (size_t i = 0; i < text.n; i++) {
-                const uint8_t c = text.p[i];
+        for (size_t i = 0, length; i < text.n; i += length) {
+                const uint8_t *p = text.p + i;
+                unsigned code = 0;
 
-                if (c == '"' || c == '\\')
-                        fprintf(out, "\\%c", c);
-                else if (c < 0x20 || c == 0x7f)
-                        fprintf(out, "\\u%04x", c);
-                else
-                        putc(c, out);
+                length = control_at(p, text.n - i, &code);
+                if (length > 0 || *p == '\t') {
+                        fprintf(out, "\\u%04x", code);
+                        if (length == 0) length = 1;
+                        continue;
+                }
+                if (*p == '"' || *p == '\\') putc('\\', out);
+                putc(*p, out);
+                length = 1;
         }
         putc('"', out);
         return !ferror(out);
