@@ -356,7 +356,7 @@ static void on_peer_down(void *user, struct strop_peer *peer, enum strop_status 
         alice.connecting = false;
         strop_watch_again(alice.silence, SILENCE_MS);
         if (status == STROP_UNTRUSTED && !alice.greeted)
-                end(cli_fail(&cli, EXIT_FAILED, "who answered is not the Bob that was asked for: %s; nothing was sent", why));
+                end(cli_fail(&cli, EXIT_FAILED, "who answered is not taken for Bob: %s; nothing was sent", why));
         else if (status != STROP_TIMEOUT && !alice.peer)
                 end(cli_fail(&cli, EXIT_FAILED, "no secure channel with Bob: %s", why));
 }

@@ -14,6 +14,8 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+enum { REFUSED_MS = 10000 }; /* between two notices of peers that were turned away */
+
 struct peer {
         UT_hash_handle hh; /* by the channel's address */
         TAILQ_ENTRY(peer) entry;
@@ -42,6 +44,7 @@ struct endpoint {
         struct peer *by_address;
         struct peer_list peers;
         size_t peers_max;
+        uint64_t refused, refused_ms; /* peers turned away since that was told, and when it was (0: never) */
         struct grave grave;
 };
 
@@ -143,7 +146,21 @@ static void messages_are_missing(void *user, struct channel *channel, uint64_t c
                identifier_text(channel_peer(channel), text));
 }
 
-static const struct channels_events channels_events = {channel_is_up, channel_is_closed, messages_are_missing};
+/* Whoever likes can come again and again: said once in a while, with how many there were. */
+static void peer_is_refused(void *user, enum err err, const char *why)
+{
+        struct endpoint *endpoint = user;
+        const uint64_t now_ms = context_now_ms(endpoint->ctx);
+
+        endpoint->refused++;
+        if (endpoint->refused_ms && now_ms < endpoint->refused_ms + REFUSED_MS) return;
+        endpoint->refused_ms = now_ms;
+        if (endpoint->refused == 1) notice(endpoint, err, "a peer was turned away: %s", why);
+        else notice(endpoint, err, "%llu peers were turned away, the last because: %s", (unsigned long long)endpoint->refused, why);
+        endpoint->refused = 0;
+}
+
+static const struct channels_events channels_events = {channel_is_up, channel_is_closed, messages_are_missing, peer_is_refused};
 
 struct channel *endpoint_channel(struct endpoint *endpoint, const struct delivery *delivery)
 {

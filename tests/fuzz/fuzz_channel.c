@@ -180,7 +180,13 @@ static void on_missing(void *user, struct channel *channel, uint64_t count)
         fuzz_require(channel_address(channel).n > 0 && count > 0 && side->count > 0);
 }
 
-static const struct channels_events events = {on_up, on_closed, on_missing};
+static void on_refused(void *user, enum err err, const char *why)
+{
+        (void)user;
+        fuzz_require(err != OK && why[0]);
+}
+
+static const struct channels_events events = {on_up, on_closed, on_missing, on_refused};
 
 static struct known *known_by_address(struct side *side, struct bytes address)
 {

@@ -115,6 +115,15 @@ static void missing(void *user, struct channel *channel, uint64_t count)
         side->gap_last = count;
 }
 
+static void refused(void *user, enum err err, const char *why)
+{
+        struct side *side = user;
+
+        side->refusals++;
+        side->refused_err = err;
+        snprintf(side->refused_why, sizeof side->refused_why, "%s", why);
+}
+
 static void app_handle(void *self, const struct delivery *delivery)
 {
         struct side *side = self;
@@ -131,7 +140,7 @@ static void app_handle(void *self, const struct delivery *delivery)
 
 static void open_channels(struct side *side, const char *listener, const struct channel_limits *limits)
 {
-        static const struct channels_events events = {up, closed, missing};
+        static const struct channels_events events = {up, closed, missing, refused};
         const struct channels_config config = {
                 .identity = side->party.identity,
                 .purpose_key = side->party.purpose_key,

@@ -38,6 +38,9 @@ struct side {
         unsigned ups, closes; /* events */
         struct channel *up_last;
         struct channel *closed_last;
+        unsigned refusals;
+        enum err refused_err;
+        char refused_why[512];
         unsigned gaps;
         uint64_t gap_last;
         enum err closed_err;

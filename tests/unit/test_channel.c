@@ -293,6 +293,8 @@ static void a_refusal_by_the_responder_is_silent(void **state)
         test_context_advance(&rig.tc, 0);
         assert_int_equal(alice.ups, 1); /* nothing proves yet that Bob took her */
         assert_int_equal(bob.ups + bob.closes, 0);
+        assert_int_equal(bob.refusals, 1); /* he knows */
+        assert_int_equal(bob.refused_err, ERR_UNTRUSTED);
         assert_int_equal(rig.seen_count, 3);
         side_send(&alice, channel, "echoer", BYTES_LITERAL("anyone?"));
         test_context_advance(&rig.tc, 60000);
@@ -344,6 +346,24 @@ static void C14_an_expired_key_names_the_clock(void **state)
         test_context_advance(&rig.tc, 0);
         assert_int_equal(alice.closed_err, ERR_EXPIRED);
         assert_non_null(strstr(alice.closed_why, "clock"));
+}
+
+/* The same seen from Bob: his own clock, or that of whoever comes. */
+static void C14_a_responder_names_the_clock_too(void **state)
+{
+        (void)state;
+        struct side early;
+
+        rig.tc.utc_s += 86400;
+        side_init(&early, &rig, 7, 1, NULL, "early", NULL); /* made tomorrow ... */
+        rig.tc.utc_s -= 86400;
+        side_start(&early, "listener", 5000);
+        test_context_advance(&rig.tc, 0);
+        assert_int_equal(early.ups, 1);
+        assert_int_equal(bob.ups, 0);
+        assert_int_equal(bob.refused_err, ERR_EXPIRED);
+        assert_non_null(strstr(bob.refused_why, "clock"));
+        side_clear(&early);
 }
 
 static void a_handshake_given_up_says_nothing(void **state)
@@ -530,6 +550,7 @@ int main(void)
                 with_rig(a_refusal_by_the_initiator_shows_nothing_of_it),
                 with_rig(an_unanswered_handshake_ends_in_time),
                 with_rig(C14_an_expired_key_names_the_clock),
+                with_rig(C14_a_responder_names_the_clock_too),
                 with_rig(a_handshake_given_up_says_nothing),
                 with_rig(channels_are_bounded),
                 with_rig(channels_are_bounded_to_the_last),

@@ -144,6 +144,12 @@ static void missing(void *user, struct channel *channel, uint64_t count)
         fail_msg("%llu messages are said to be missing", (unsigned long long)count);
 }
 
+static void refused(void *user, enum err err, const char *why)
+{
+        (void)user, (void)err;
+        fail_msg("refused: %s", why);
+}
+
 static struct bytes first_address(const json_t *message, const char *route)
 {
         return vector_hex(json_array_get(vector_member(message, route), 0), "value");
@@ -175,7 +181,7 @@ static void load_side(const json_t *side, const json_t *other)
 
 static void start(const json_t *handshake, bool initiator)
 {
-        static const struct channels_events events = {up, closed, missing};
+        static const struct channels_events events = {up, closed, missing, refused};
         static const struct transport_limits limits = TRANSPORT_LIMITS_DEFAULT;
         const json_t *messages = vector_member(handshake, "messages");
 

@@ -142,6 +142,26 @@ static void the_peer_that_was_silent_longest_gives_way(void **state)
         resident_expect_echo(&alice, channels[2], "nor me");
 }
 
+static void peers_that_are_turned_away_are_told_of_now_and_then(void **state)
+{
+        (void)state;
+        struct channel *channel;
+
+        resident_trust(&bob, &bob);
+        for (int i = 0; i < 5; i++) {
+                assert_ok(endpoint_connect(alice.endpoint, BYTES_LITERAL("listener"), 1000, &channel));
+                endpoint_rig_run(&rig, 100);
+        }
+        assert_int_equal(bob.ups, 0);
+        assert_int_equal(bob.notices, 1);
+        assert_non_null(strstr(bob.notice, "a peer was turned away: I"));
+        endpoint_rig_run(&rig, 10000);
+        assert_ok(endpoint_connect(alice.endpoint, BYTES_LITERAL("listener"), 1000, &channel));
+        endpoint_rig_run(&rig, 100);
+        assert_int_equal(bob.notices, 2);
+        assert_non_null(strstr(bob.notice, "5 peers were turned away"));
+}
+
 static void disconnecting_ends_one_channel_without_an_event(void **state)
 {
         (void)state;
@@ -399,6 +419,7 @@ int main(void)
                 with_rig(the_largest_payload_and_one_byte_more),
                 with_rig(it_says_when_it_is_full_and_when_there_is_room),
                 with_rig(the_peer_that_was_silent_longest_gives_way),
+                with_rig(peers_that_are_turned_away_are_told_of_now_and_then),
                 with_rig(disconnecting_ends_one_channel_without_an_event),
                 with_rig(an_endpoint_that_cannot_be_made_says_why),
                 with_rig(it_may_be_freed_from_within_each_event),

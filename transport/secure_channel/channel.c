@@ -152,7 +152,10 @@ static void channel_end(struct channel *channel, enum err err, const char *why)
 
         log_at(users || showed_itself ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, channel->who, "ended: %s", why);
         channel_stop(channel);
-        if (users) all->config.events->closed(all->config.user, channel, err, why);
+        if (users)
+                all->config.events->closed(all->config.user, channel, err, why);
+        else if (showed_itself)
+                all->config.events->refused(all->config.user, err, why);
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------------------ */

@@ -24,6 +24,9 @@ struct channels_events {
         /* So many messages of the peer, one after the other, were lost on the way; later ones have come (decryptor_missing). What came with this
          * one is routed on after it. */
         void (*missing)(void *user, struct channel *channel, uint64_t count);
+        /* As responder: somebody has shown an identity in a whole handshake and is not let in. `why` is a sentence; the other side is told
+         * nothing. */
+        void (*refused)(void *user, enum err err, const char *why);
 };
 
 struct channels_config {
