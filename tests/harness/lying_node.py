@@ -1,0 +1,89 @@
+"""A node that lies: stands between a client and a true node, and answers pushes of the client's choice itself, as stored, without storing them."""
+
+import socket
+import struct
+import threading
+
+from .wire import Reader, data, message, uint
+
+
+def _frames(sock):
+    stream = sock.makefile("rb")
+    while len(head := stream.read(2)) == 2:
+        body = stream.read(*struct.unpack(">H", head))
+        yield body
+
+
+def _send(sock, lock, body):
+    with lock:
+        sock.sendall(struct.pack(">H", len(body)) + body)
+
+
+class LyingNode:
+    """`swallows(number)` says of each push over it, counted from 0, whether it is lost. Ended by stop()."""
+
+    def __init__(self, node, swallows):
+        self.node, self.swallows = node, swallows
+        self.pushes = self.swallowed = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self._sockets = [self._listener]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            host, port = self.node.rsplit(":", 1)
+            node = socket.create_connection((host, int(port)))
+            self._sockets += [client, node]
+            lock = threading.Lock()
+            threading.Thread(target=self._up, args=(client, node, lock), daemon=True).start()
+            threading.Thread(target=self._down, args=(client, node, lock), daemon=True).start()
+
+    def _up(self, client, node, lock):
+        up_lock = threading.Lock()
+        try:
+            for body in _frames(client):
+                answer = self._answer(body)
+                if answer:
+                    _send(client, lock, answer)
+                else:
+                    _send(node, up_lock, body)
+        except OSError:
+            pass
+        node.close()
+
+    def _down(self, client, node, lock):
+        try:
+            for body in _frames(node):
+                _send(client, lock, body)
+        except OSError:
+            pass
+        client.close()
+
+    def _answer(self, body):
+        """What a push that is swallowed is answered with; None: pass it on."""
+        reader = Reader(body)
+        reader.byte()
+        onward, back = reader.route(), reader.route()
+        wrapper = Reader(reader.data())
+        if wrapper.data() != b"stream_push":
+            return None
+        number, self.pushes = self.pushes, self.pushes + 1
+        if not self.swallows(number):
+            return None
+        self.swallowed += 1
+        request = Reader(wrapper.data()).uint()
+        payload = data("stream_push") + data(uint(request) + uint(0) + uint(1_000_000 + number))
+        return message([hop for _, hop in back], payload, back=[hop for _, hop in onward])
+
+    def stop(self):
+        for sock in self._sockets:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            sock.close()
