@@ -1,0 +1,208 @@
+"""alice and bob as somebody meets them who has read no more than --help."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from harness.process import TOP, Process
+from harness.programs import BUILD, SLOW, Program, one_line_error
+
+PROGRAMS = ["alice", "bob"]
+
+
+def run(program, *args, **how):
+    return subprocess.run([BUILD / program, *map(str, args)], capture_output=True, text=True, timeout=30 * SLOW, **how)
+
+
+def plain(text):
+    """Without what differs between a help text and a man page."""
+    text = re.sub(r"\s+", " ", text.replace("\\", "")).strip().rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def help_options(program):
+    """What --help says of each option."""
+    text = run(program, "--help").stdout
+    body = text[text.index("\n  --") :].split("\n\n")[0]
+    entries = re.split(r"\n  --", body)[1:]
+    options = {}
+    for entry in entries:
+        head, _, more = entry.partition("  ") if "  " in entry.split("\n")[0] else entry.partition("\n")
+        options[head] = plain(more)
+    return options
+
+
+def man_options(program):
+    page = (TOP / f"docs/man/{program}.1").read_text()
+    entries = re.split(r"^\.It Fl Fl ", page[: page.index(".Sh FILES")], flags=re.MULTILINE)[1:]
+    options = {}
+    for entry in entries:
+        head, _, text = entry.partition("\n")
+        options[head.replace("Ar ", "")] = plain(text.replace("\n.El", ""))
+    return options
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_man_page_says_what_help_says(program):
+    helped, manual = help_options(program), man_options(program)
+    assert manual.pop("help , Fl Fl version") == "print a help text, or the version, and exit"
+    assert helped.pop("help") == "this text" and helped.pop("version") == ""
+    assert manual == helped
+
+
+@pytest.mark.parametrize("program", [*PROGRAMS, "strop-node"])
+def test_exit_codes_of_help_version_and_wrong_use(program):
+    for args, code in ((["--help"], 0), (["--version"], 0), (["--no-such"], 2)):
+        done = run(program, *args)
+        assert done.returncode == code, done
+        assert bool(done.stdout) == (code == 0) and len(done.stderr.splitlines()) == (code == 2)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_that_cannot_be_written(program):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BUILD / program, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "program, args, words",
+    [
+        ("alice", ["--timeout", "0", "x"], ["--timeout", "1 to 86400"]),
+        ("alice", ["a", "b"], ["one argument too many"]),
+        ("alice", [], ["invitation", "--help"]),
+        ("alice", ["--sender", "a"], ["invitation", "--sender and --receiver"]),
+        ("alice", ["--direct", "--sender", "a"], ["--direct"]),
+        ("alice", ["--peer", "I12", "--sender", "a", "--receiver", "b"], ["identifier", "I12"]),
+        ("alice", ["--node", "nowhere", "--sender", "a", "--receiver", "b"], ["nowhere"]),
+        ("bob", ["--trust", "bob"], ["identifier", "bob"]),
+        ("bob", ["--listen", "127.0.0.1:0", "--sender", "a"], ["--listen"]),
+        ("bob", ["--node", "127.0.0.1:notaport"], ["notaport"]),
+        ("bob", ["--sender", "", "--receiver", "b"], ["1 to 249"]),
+    ],
+)
+def test_wrong_use_is_one_clear_line(program, args, words, tmp_path):
+    done = run(program, "--identity", tmp_path / "identity", *args, stdin=subprocess.DEVNULL)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and line.startswith(f"{program}: ") and all(word in line for word in words), done
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_home(program, tmp_path):
+    env = {key: value for key, value in os.environ.items() if key not in ("HOME", "XDG_STATE_HOME")}
+    done = run(program, *(["strop:x"] if program == "alice" else []), env=env, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and "--identity FILE" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals(number, start_node, start_bob, start_alice):
+    bob = start_bob(start_node().address)
+    alice = start_alice(bob.invitation)
+    alice.say("one")
+    alice.wait_echoes(1)
+    alice.signal(number)
+    assert alice.wait(10 * SLOW) == 1
+    assert "interrupted; 1 of 1 lines have come back" in one_line_error(alice)
+    bob.signal(number)
+    assert bob.wait(10 * SLOW) == 0
+
+
+def test_stdin_that_is_empty_or_closed(start_node, start_bob, keep, tmp_path):
+    bob = start_bob(start_node().address)
+    for end in ("</dev/null", "<&-"):
+        alice = keep(Process(["sh", "-c", f'exec "$0" "$@" {end}', BUILD / "alice", bob.invitation, "--identity", tmp_path / "alice"]))
+        code = alice.wait(15 * SLOW)
+        assert alice.out == []
+        if end == "</dev/null":
+            assert code == 0, alice.tail()
+        else:
+            assert code == 1 and "standard input" in one_line_error(alice), alice.tail()
+
+
+def test_stdout_that_is_full(start_node, start_bob, keep, tmp_path):
+    node = start_node()
+    bob = start_bob(node.address)
+    shell = 'echo hello | exec "$0" "$@" >/dev/full'
+    alice = keep(Process(["sh", "-c", shell, BUILD / "alice", bob.invitation, "--identity", tmp_path / "alice"]))
+    assert alice.wait(15 * SLOW) == 1
+    assert "cannot write to standard output" in one_line_error(alice)
+    other = keep(Process(["sh", "-c", 'exec "$0" "$@" >/dev/full', BUILD / "bob", "--node", node.address, "--identity", tmp_path / "other"]))
+    assert other.wait(15 * SLOW) == 1
+    assert "cannot write to standard output" in one_line_error(other)
+
+
+def test_bob_whose_reader_is_gone_goes_on(start_node, start_alice, keep, tmp_path):
+    """As in `bob | head -4`: the names are read, the rest is not."""
+    shell = '{ "$0" "$@" & echo "pid $!" >&2; wait; } | head -4'
+    bob = keep(Process(["sh", "-c", shell, BUILD / "bob", "--node", start_node().address, "--identity", tmp_path / "bob"]))
+    invitation = bob.wait_line(r"^invitation: (strop:\S+)$", "out", timeout=15 * SLOW)[1]
+    alice = start_alice(invitation)
+    alice.say("one", "two", "three")
+    assert alice.finish() == 0, alice.tail() + bob.tail()
+    bob.wait_line("bob: cannot write to standard output: .*Going on")
+    os.kill(int(bob.wait_line(r"^pid (\d+)$")[1]), signal.SIGTERM)
+    bob.wait(15)
+    assert sum("Going on" in line for line in bob.err) == 1
+
+
+def test_json_is_exact_and_a_line_each(start_node, keep, start_alice, tmp_path):
+    node = start_node()
+    bob = keep(Program("bob", "--node", node.address, "--identity", tmp_path / "bob", "--json"))
+    names = json.loads(bob.wait_line("^{", "out", timeout=15 * SLOW).string)
+    assert set(names) == {"bob_to_alice", "alice_to_bob", "identifier", "invitation"}
+    said = ['quote " and \\ and \\x1b', "\x1b[31m red \x07", "grüß dich € 😀 \u2028 \u0085", "", "\t"]
+    alice = start_alice(names["invitation"], "--json")
+    alice.write("".join(f"{line}\n" for line in said))
+    assert alice.finish() == 0, alice.tail()
+    assert [json.loads(line) for line in alice.out] == [{"line": number, "echo": line} for number, line in enumerate(said, 1)]
+    received = [json.loads(line) for line in bob.wait_count(1 + len(said))[1:]]
+    assert [entry["received"] for entry in received] == said
+    assert all(re.fullmatch("I[0-9a-f]{64}", entry["from"]) for entry in received)
+    assert all(line.isprintable() for line in alice.out + bob.out)
+
+
+def test_two_bobs_with_the_same_streams(start_node, start_bob, start_alice):
+    """The same identity twice, by mistake: Alice talks to whichever answers first, and each line is received once."""
+    node = start_node()
+    first = start_bob(node.address)
+    second = start_bob(node.address)
+    assert second.invitation == first.invitation
+    said = [f"line {number}" for number in range(100)]
+    alice = start_alice(first.invitation)
+    alice.say(*said)
+    assert alice.finish() == 0, alice.tail()
+    assert alice.out == said
+    assert sorted(first.received() + second.received()) == sorted(said)
+
+
+@pytest.fixture
+def with_clock():
+    """The environment of a program whose clock is off by so many seconds; only what day it is, not how time passes."""
+    library = next((path for path in ("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1")
+                    if os.path.exists(path)), None)
+    assert library, "libfaketime is missing: run deploy/setup test"
+    return lambda seconds: {"LD_PRELOAD": library, "FAKETIME": f"{seconds:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
+
+
+@pytest.mark.parametrize("who, seconds", [("bob", 86400), ("alice", 86400), ("alice", -86400)])
+def test_C14_a_wrong_clock_is_named(who, seconds, with_clock, start_node, keep, tmp_path):
+    """Whoever is behind refuses, since what the other has signed is not valid yet, and says so: Alice on her stderr, or Bob on his."""
+    clock = {who: with_clock(seconds)}
+    node = start_node()
+    bob = keep(Program("bob", "--node", node.address, "--identity", tmp_path / "bob", env=clock.get("bob")))
+    invitation = bob.wait_line(r"^invitation: (strop:\S+)$", "out", timeout=15 * SLOW)[1]
+    alice = keep(Program("alice", invitation, "--identity", tmp_path / "alice", "--timeout", "4", env=clock.get("alice"), stdin=True))
+    alice.write("hello\n")
+    alice.close_stdin()
+    assert alice.wait(20 * SLOW) == 1
+    assert alice.out == [] and not any(line.startswith("received") for line in bob.out)
+    if (who, seconds) in (("bob", 86400), ("alice", -86400)):  # Alice is behind
+        assert "is the clock right?" in one_line_error(alice) and "nothing was sent" in one_line_error(alice)
+    else:
+        assert "not let this Alice in" in alice.err[-1]
+        bob.wait_line("turned away: .*is the clock right")
