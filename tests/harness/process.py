@@ -25,7 +25,7 @@ class Process:
         self._news = threading.Condition()
         self._popen = subprocess.Popen(
             self.argv,
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdin=stdin if type(stdin) is int else subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,

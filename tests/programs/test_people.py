@@ -206,3 +206,26 @@ def test_C14_a_wrong_clock_is_named(who, seconds, with_clock, start_node, keep, 
     else:
         assert "not let this Alice in" in alice.err[-1]
         bob.wait_line("turned away: .*is the clock right")
+
+
+def test_alice_on_a_terminal(start_node, start_bob, keep, tmp_path):
+    """She asks for what she was not given, says who it is and what to do, takes a mistyped line back, and ends with Ctrl-D."""
+    bob = start_bob(start_node().address)
+    ours, hers = os.openpty()
+    try:
+        alice = keep(Process([BUILD / "alice", "--identity", tmp_path / "alice"], stdin=hers))
+        os.write(ours, bob.invitation.encode() + b"\n")
+        alice.wait_line(rf"^Bob's invitation \(.*\): alice: talking to {bob.identifier}", timeout=15 * SLOW)
+        alice.wait_line("Ctrl-D ends")
+        os.write(ours, b"hello\n")
+        assert alice.wait_count(1) == ["hello"]
+        os.write(ours, b"\xff\n")
+        alice.wait_line("line 2 is not UTF-8 text; it was not sent")
+        os.write(ours, "grüß dich\n".encode())
+        assert alice.wait_count(2) == ["hello", "grüß dich"]
+        os.write(ours, b"\x04")
+        assert alice.wait(15 * SLOW) == 0, alice.tail()
+    finally:
+        os.close(ours)
+        os.close(hers)
+    assert bob.received() == ["hello", "grüß dich"]
