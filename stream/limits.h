@@ -84,7 +84,7 @@ struct stream_client_limits {
         ((struct stream_client_limits){ \
                 .unconfirmed = 16384, .unconfirmed_bytes = 8u << 20, .in_flight = 512, .in_flight_bytes = 1u << 20, .push_max = 65422, \
                 .pull_limit = 256, .pulls_ahead = 4, .answer_ms = 10000, .retry_min_ms = 100, .retry_max_ms = 5000, .empty_ms = 250, .save_ms = 100, \
-                .check_ms = 30000, \
+                .check_ms = 60000, \
         })
 
 #endif

@@ -36,6 +36,7 @@ struct consumer {
         struct pull_window window;
         struct pull check, probe; /* CONSUMER_CHECKING */
         bool not_empty;           /* ... the probe had an answer with messages */
+        bool suspected;           /* ... there is a reason for the probe: else the check alone is out, which costs the node next to nothing */
         uint64_t stood_ms;        /* when something came, or a check has shown that what was read still stands */
         uint64_t quiet_until;     /* no pull before: the last answer came at once and had nothing */
         uint64_t saved_ms;        /* when the index was last saved */
@@ -194,7 +195,7 @@ static void quieten(struct consumer *consumer, const struct pull *pull, uint64_t
         if (count == 0 && now < pull->asked_ms + consumer->limits.empty_ms) consumer->quiet_until = now + consumer->limits.empty_ms;
 }
 
-static void begin_check(struct consumer *consumer);
+static void begin_check(struct consumer *consumer, bool suspected);
 
 /* Nothing has come for long: a stream that was cut, or made anew, and has not come to our index yet looks just so. */
 static bool check_is_due(const struct consumer *consumer)
@@ -222,7 +223,7 @@ static void pull_answered(struct consumer *consumer, struct pull *pull, struct b
                 pull_remove(pull, consumer->handle.ctx);
         }
         if (check_is_due(consumer))
-                begin_check(consumer);
+                begin_check(consumer, false);
         else
                 pull_on(consumer);
 }
@@ -246,7 +247,7 @@ static void ask_check(struct consumer *consumer)
         for (size_t i = 0; i < 2 && consumer->state == CONSUMER_CHECKING && now >= consumer->quiet_until; i++) {
                 struct pull *pull = pulls[i];
 
-                if (pull->used || (pull == &consumer->probe && consumer->not_empty)) continue;
+                if (pull->used || (pull == &consumer->probe && (consumer->not_empty || !consumer->suspected))) continue;
                 *pull = (struct pull){.used = true, .id = consumer->next_id++, .limit = 1, .asked_ms = now};
                 if (pull == &consumer->check) pull->from = consumer->index - 1;
                 if (send_pull(consumer, pull->id, pull->from, 1) == OK) continue;
@@ -277,6 +278,7 @@ static void check_answered(struct consumer *consumer, struct pull *pull, struct 
 
         quieten(consumer, pull, count);
         pull->used = false;
+        if (is_check && count == 0) consumer->suspected = true;
         if (!is_check && count > 0) consumer->not_empty = true;
         if (is_check && count > 0) {
                 take_messages(consumer, messages);
@@ -288,8 +290,9 @@ static void check_answered(struct consumer *consumer, struct pull *pull, struct 
         }
 }
 
-static void begin_check(struct consumer *consumer)
+static void begin_check(struct consumer *consumer, bool suspected)
 {
+        consumer->suspected = suspected;
         consumer->not_empty = false;
         consumer->state = CONSUMER_CHECKING;
         ask_check(consumer);
@@ -303,7 +306,7 @@ static void index_known(struct consumer *consumer)
         consumer->quiet_until = 0;
         save_soon(consumer);
         if (consumer->index > 0) {
-                begin_check(consumer);
+                begin_check(consumer, true);
         } else {
                 go_on(consumer);
         }

@@ -400,7 +400,7 @@ static void C9_topics_deleted_under_both_ends(void **state)
         log_memory_delete(rig.log, "alice_to_bob");
         log_memory_delete(rig.log, "bob_to_alice");
         resident_send(&alice, channel, "echoer", "into nothing?");
-        endpoint_rig_run(&rig, 60000);
+        endpoint_rig_run(&rig, 120000);
         assert_int_equal(alice.received, 11);
         assert_int_equal(endpoint_rig_stat(&rig, STAT_STREAM_TRUNCATED), 2);
         assert_non_null(strstr(alice.notice, "bob_to_alice ends before message"));
