@@ -190,14 +190,19 @@ static struct push *find_out(struct producer *producer, uint64_t id)
         return NULL;
 }
 
-static void confirmed(struct producer *producer, struct push *push)
+static void forget(struct producer *producer, struct push *push)
 {
-        const struct stream_client_limits *limits = &producer->limits;
-
         TAILQ_REMOVE(&producer->pushes, push, entry);
         producer->count--;
         producer->bytes -= push->n;
         free(push);
+}
+
+/* A push is confirmed and forgotten. */
+static void confirmed(struct producer *producer)
+{
+        const struct stream_client_limits *limits = &producer->limits;
+
         if (producer->state == PRODUCER_PUSHING) well(producer);
         pump(producer);
         if (producer->was_full && (producer->count > limits->unconfirmed / 2 || producer->bytes > limits->unconfirmed_bytes / 2)) return;
@@ -230,9 +235,10 @@ static void answered_pushed(struct producer *producer, const struct stream_respo
         producer->out--;
         producer->out_bytes -= push->n;
         producer->waiting_since = context_now_ms(producer->handle.ctx);
+        if (!response->push.failed) forget(producer, push); /* before what is left goes out again from the front */
         if (pushing && (response->push.failed || producer->state == PRODUCER_HALTED)) halt(producer);
         if (!response->push.failed)
-                confirmed(producer, push);
+                confirmed(producer);
         else
                 notice(producer, TROUBLE_FAILED, "the node could not store a message; trying again");
 }

@@ -243,6 +243,31 @@ static void asks_again_after_silence(void **state)
         assert_string_equal(said, "the node answers again");
 }
 
+/* A node may answer in any order: the last answer that is awaited confirms the first push, which is forgotten then. */
+static void goes_on_when_a_later_push_is_refused_before_the_first_is_confirmed(void **state)
+{
+        struct hub_request *request;
+        uint8_t memory[UINT_SIZE_MAX];
+        uint64_t one;
+
+        (void)state;
+        open_producer();
+        connect_and_create();
+        send_text("one");
+        send_text("two");
+        one = hub_request_number(take_push("one"));
+        request = take_push("two");
+        hub_answer_pushed(&hub, request, true, 0);
+        request->request.push.id = request_id_of(one, memory);
+        hub_answer_pushed(&hub, request, false, 0);
+        assert_int_equal(producer_unconfirmed(producer), 1);
+        test_context_advance(&tc, limits.retry_min_ms);
+        hub_answer_created(&hub, hub_take(&hub, STREAM_CREATE));
+        hub_answer_pushed(&hub, take_push("two"), false, 1);
+        assert_int_equal(producer_unconfirmed(producer), 0);
+        hub_quiet(&hub);
+}
+
 static void says_when_it_is_refused_and_tries_on(void **state)
 {
         (void)state;
@@ -395,6 +420,7 @@ int main(void)
                 T(pushes_again_after_a_reconnect),
                 T(ignores_answers_to_older_pushes),
                 T(tries_again_what_was_refused),
+                T(goes_on_when_a_later_push_is_refused_before_the_first_is_confirmed),
                 T(asks_again_after_silence),
                 T(says_when_it_is_refused_and_tries_on),
                 T(takes_no_other_stream),
