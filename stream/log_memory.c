@@ -28,6 +28,7 @@ struct topic {
 enum op_state {
         OP_TIMED,  /* a delay runs */
         OP_QUEUED, /* an append in its stream's queue */
+        OP_STORED, /* an append that is stored and not answered yet */
         OP_HELD,   /* a read with nothing to read, or anything while away; waits for a change or the end of its time */
 };
 
@@ -48,6 +49,7 @@ struct op {
         uint8_t *data;             /* append; counted in append_bytes */
         size_t data_n;
         uint64_t due_ms;           /* append: not before */
+        uint64_t index;            /* append, stored: where */
         struct log_read read;
         uint64_t hold_until_ms;
 };
@@ -218,12 +220,14 @@ static struct op *op_new(struct memory_log *m, enum log_op kind, uint64_t token)
         return op;
 }
 
-/* Comes after a delay, and not before what the same stream was asked earlier. */
+static bool fails(struct memory_log *m, uint32_t percent) { return percent && context_random_below(m->ctx, 100) < percent; }
+
+/* Comes after a delay, and not before what the same stream was asked earlier, where that counts. */
 static uint64_t op_due(struct op *op)
 {
         uint64_t due = context_now_ms(op->log->ctx) + delay(op->log);
 
-        if (op->stream) {
+        if (op->stream && !(op->kind == LOG_READ && op->log->faults.reads_overtake)) {
                 if (due < op->stream->last_due_ms) due = op->stream->last_due_ms;
                 op->stream->last_due_ms = due;
         }
@@ -292,6 +296,8 @@ static void op_fail(struct op *op, enum err err, const char *why)
         op_complete(op, (struct log_result){.err = err, .why = why});
 }
 
+static void op_fail_as_asked(struct op *op) { op_fail(op, ERR_FAILED, "a fault of the test"); }
+
 static void op_hold(struct op *op)
 {
         op->state = OP_HELD;
@@ -301,6 +307,10 @@ static void create_try(struct op *op)
 {
         if (op->log->faults.away) {
                 op_hold(op);
+                return;
+        }
+        if (fails(op->log, op->log->faults.create_fail_percent)) {
+                op_fail_as_asked(op);
                 return;
         }
         topic_make(op->log, op->name, op->partition);
@@ -323,6 +333,10 @@ static void index_load_try(struct op *op)
 
         if (m->faults.away) {
                 op_hold(op);
+                return;
+        }
+        if (fails(m, m->faults.index_fail_percent)) {
+                op_fail_as_asked(op);
                 return;
         }
         struct saved_index *saved = saved_find(m, op->client, op->name, op->partition);
@@ -350,6 +364,11 @@ static size_t read_collect(const struct partition *part, const struct log_read *
 static void read_try(struct op *op)
 {
         struct memory_log *m = op->log;
+
+        if (fails(m, m->faults.read_fail_percent)) {
+                op_fail_as_asked(op);
+                return;
+        }
         struct partition *part = m->faults.away ? NULL : partition_find(m, op->stream->name, op->stream->partition);
         uint64_t now = context_now_ms(m->ctx);
         struct log_record *records = NULL;
@@ -366,11 +385,29 @@ static void read_try(struct op *op)
         free(records);
 }
 
+static void pressure_update(struct memory_log *m)
+{
+        bool high = m->pressure ? m->append_bytes > m->limits.append_bytes_low : m->append_bytes > m->limits.append_bytes_high;
+
+        if (high == m->pressure) return;
+        m->pressure = high;
+        m->log.events->pressure(m->log.user, high);
+}
+
+/* Stored a while ago. */
+static void append_answer(struct op *op)
+{
+        struct memory_log *m = op->log;
+
+        op_complete(op, (struct log_result){.err = OK, .index = op->index});
+        pressure_update(m);
+}
+
 static void op_fire(void *arg)
 {
         struct op *op = arg;
         static void (*const tries[])(struct op *) = {
-                [LOG_CREATE] = create_try, [LOG_READ] = read_try, [LOG_INDEX_LOAD] = index_load_try,
+                [LOG_CREATE] = create_try, [LOG_APPEND] = append_answer, [LOG_READ] = read_try, [LOG_INDEX_LOAD] = index_load_try,
         };
 
         if (op->late) op_fail(op, ERR_CANCELLED, "the log has stopped");
@@ -387,15 +424,6 @@ static void readers_wake(struct log_stream *stream)
 
 /* --- appends ------------------------------------------------------------------------------------------------------- */
 
-static void pressure_update(struct memory_log *m)
-{
-        bool high = m->pressure ? m->append_bytes > m->limits.append_bytes_low : m->append_bytes > m->limits.append_bytes_high;
-
-        if (high == m->pressure) return;
-        m->pressure = high;
-        m->log.events->pressure(m->log.user, high);
-}
-
 static void append_do(struct op *op)
 {
         struct memory_log *m = op->log;
@@ -404,11 +432,18 @@ static void append_do(struct op *op)
 
         if (!part) {
                 result.err = ERR_NOT_FOUND;
-        } else if (m->faults.append_fail_percent && context_random_below(m->ctx, 100) < m->faults.append_fail_percent) {
+        } else if (fails(m, m->faults.append_fail_percent)) {
                 result = (struct log_result){.err = ERR_FAILED, .why = "a fault of the test"};
         } else {
                 result.index = partition_append(part, bytes_make(op->data, op->data_n), 0);
                 readers_wake(op->stream);
+        }
+        if (result.err == OK && m->faults.answer_max_ms) {
+                TAILQ_REMOVE(&op->stream->appends, op, next);
+                op->state = OP_STORED;
+                op->index = result.index;
+                timer_must(m, &op->timer, context_random_below(m->ctx, (uint64_t)m->faults.answer_max_ms + 1));
+                return;
         }
         op_complete(op, result);
         pressure_update(m);
@@ -705,6 +740,19 @@ enum err log_memory_truncate(struct log *log, const char *name, uint32_t partiti
         part->count -= gone;
         if (gone) memmove(part->records, part->records + gone, part->count * sizeof *part->records);
         return OK;
+}
+
+bool log_memory_take_back(struct log *log, uint64_t token)
+{
+        struct memory_log *m = of_log(log);
+        struct op *op;
+
+        HASH_FIND(hh, m->by_token, &token, sizeof token, op);
+        if (!op || op->state != OP_QUEUED) return false;
+        op_free(op);
+        pressure_update(m);
+        stop_check(m);
+        return true;
 }
 
 void log_memory_delete(struct log *log, const char *name)

@@ -8,14 +8,18 @@ test-unit: $(UNIT_BIN) ## unit tests and vectors
 test-unit-san: ## unit tests and vectors under address and undefined behaviour sanitizers
 	@$(MAKE) -s SAN=address,undefined test-unit
 
-SIMULATION_SEEDS := 500
+SIMULATION_SEEDS := 2000
+SIMULATION_SAN_SEEDS := 150
 .PHONY: test-simulation
-test-simulation: $(SIM_BIN) ## dialogues under faults, each replayable from its seed
-	@$(SIM_BIN) --seed 1 --count $(SIMULATION_SEEDS)
+test-simulation: $(SIM_BIN) ## dialogues under faults and attacks, each replayable from its seed
+	@$(SIM_BIN) --seed 1 --count $(SIMULATION_SEEDS) --jobs $$(nproc)
 
+# A seed must give the same run in any build.
 .PHONY: test-simulation-san
-test-simulation-san: ## fewer of them under sanitizers
-	@$(MAKE) -s SAN=address,undefined SIMULATION_SEEDS=100 test-simulation
+test-simulation-san: $(SIM_BIN) ## fewer of them under sanitizers
+	@$(MAKE) -s SAN=address,undefined SIMULATION_SEEDS=$(SIMULATION_SAN_SEEDS) test-simulation
+	@cmp <($(SIM_BIN) --count 5 --digest) <(build/san-address-undefined/tests/simulation/simulation --count 5 --digest) || \
+	        { echo "FAILED: a seed goes another way in another build"; exit 1; }
 
 # Fuzz targets, tests/fuzz/fuzz_<name>.c with tests/fuzz/corpus/<name>/. In a build of its own the fuzzer is what calls them; in
 # any other, standalone.c does, with the corpus alone.

@@ -139,7 +139,7 @@ void resident_init(struct resident *resident, struct endpoint_rig *rig, uint8_t 
         resident->trust = (struct trust){.everyone = true};
         party_init(&resident->party, number, 1, rig->tc.utc_s - 1000);
         resident->config = *config;
-        resident->config.net = sim_net_dialler(rig->net);
+        resident->config.net = sim_net_dialler(rig->net, 0);
         resident->config.nodes = nodes;
         resident->config.node_count = config->sender ? 1 : 0;
         resident->config.identity = resident->party.identity;

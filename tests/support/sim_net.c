@@ -26,13 +26,15 @@ struct sim_conn {
         LIST_ENTRY(sim_conn) link;
         struct sim_net *net;
         struct sim_host *host; /* NULL: gone, or not found */
-        uint64_t id;
+        uint64_t id, who;
         struct sim_end end[2]; /* dialler, host */
         struct timer connect, reset, late, linger;
         unsigned late_side;    /* who is told by `late` */
         bool up;               /* it has stood */
         bool cut;              /* nothing travels any more */
-        bool crashed;          /* the host's side is as good as gone, and only waits to be closed */
+        uint64_t slow_until_ms[2]; /* a narrow connection: when the last piece of each side is through */
+        bool narrow;
+        bool crashed[2];       /* this side is as good as gone, and only waits to be closed */
         struct grave grave;
         bool buried;
 };
@@ -42,19 +44,31 @@ struct sim_host {
         struct sim_net *net;
         void (*accepted)(void *user, struct link *take_link);
         void *user;
+        void (*piece)(void *user, size_t pending);
+        void *piece_user;
+        uint64_t blocked_until_ms[2]; /* what the dialler's side, and the host's own, sends */
         char address[64];
 };
 
-struct sim_net {
+/* A net for one that dials. */
+struct dialler {
         struct net net;
+        SLIST_ENTRY(dialler) link;
+        struct sim_net *sim;
+        uint64_t who;
+};
+
+struct sim_net {
         struct context *ctx;
+        SLIST_HEAD(, dialler) diallers;
+        struct timer block;
         struct sim_net_faults faults;
         const struct sim_net_tap *tap;
         void *tap_user;
         LIST_HEAD(, sim_conn) conns;
         LIST_HEAD(, sim_host) hosts;
         uint64_t last_id;
-        size_t resets;
+        struct sim_net_figures figures;
 };
 
 static void *must(void *p)
@@ -159,12 +173,17 @@ static void conn_cut(struct sim_conn *conn)
 
         if (conn->cut) return;
         conn->cut = true;
-        net->resets += conn->up;
+        net->figures.resets += conn->up;
         conn_stop_timers(conn);
         conn->end[0].finished = conn->end[1].finished = false;
         conn->late_side = (unsigned)up_to(net, 1);
         set(net, &conn->reset, 0);
-        set(net, &conn->late, chance(net, net->faults.late_percent) ? up_to(net, net->faults.late_max_ms) : 0);
+        if (chance(net, net->faults.late_percent)) {
+                net->figures.half_open += conn->up;
+                set(net, &conn->late, up_to(net, net->faults.late_max_ms));
+        } else {
+                set(net, &conn->late, 0);
+        }
         conn_bury_when_over(conn);
 }
 
@@ -185,13 +204,33 @@ static void late_fire(void *arg)
 
 /* --- bytes on their way --- */
 
+static unsigned side_of(const struct sim_end *end) { return end == &end->conn->end[1]; }
+
+/* How long what this end sends is blocked yet, or is behind what it has sent before over a narrow connection. */
+static uint64_t waits_ms(const struct sim_end *from)
+{
+        const struct sim_conn *conn = from->conn;
+        uint64_t now = context_now_ms(conn->net->ctx), until = conn->slow_until_ms[side_of(from)];
+
+        if (conn->host && conn->host->blocked_until_ms[side_of(from)] > until) until = conn->host->blocked_until_ms[side_of(from)];
+        return until > now ? until - now : 0;
+}
+
 static void carry_when_needed(struct sim_end *from)
 {
         struct sim_net *net = from->conn->net;
         size_t room = net->faults.buffer ? net->faults.buffer : SIM_NET_BUFFER;
 
         if (!from->conn->up || from->conn->cut || timer_is_set(&from->carry)) return;
-        if (from->out.n ? other_end(from)->in.n < room : from->finished) set(net, &from->carry, travel_ms(net));
+        if (from->out.n ? other_end(from)->in.n < room : from->finished) set(net, &from->carry, waits_ms(from) + travel_ms(net));
+}
+
+static void narrow(struct sim_end *from, size_t n)
+{
+        struct sim_net *net = from->conn->net;
+
+        if (from->conn->narrow && net->faults.slow_bytes_per_s)
+                from->conn->slow_until_ms[side_of(from)] = context_now_ms(net->ctx) + n * 1000 / net->faults.slow_bytes_per_s;
 }
 
 /* Offers what has come, in memory of exactly its size, so that a user that looks further or later is found out. */
@@ -232,9 +271,14 @@ static void carry_fire(void *arg)
 {
         struct sim_end *from = arg, *to = other_end(from);
         struct sim_net *net = from->conn->net;
+        struct sim_host *host = from->conn->host;
         uint32_t piece_max = net->faults.piece_max;
         size_t n = from->out.n;
 
+        if (waits_ms(from)) { /* blocked since it was set */
+                carry_when_needed(from);
+                return;
+        }
         if (n == 0) {
                 if (from->finished) finish(from);
                 return;
@@ -242,7 +286,9 @@ static void carry_fire(void *arg)
         if (piece_max && n > piece_max) n = 1 + (size_t)up_to(net, piece_max - 1);
         if (to->live) buffer_add(&to->in, bytes_make(from->out.p, n));
         buffer_drop(&from->out, n);
+        narrow(from, n);
         carry_when_needed(from);
+        if (host && host->piece && side_of(from) == 1 && from->out.n) host->piece(host->piece_user, from->out.n);
         if (from->live) from->link.events->drained(from->link.user, from->out.n);
         offer_fire(to);
 }
@@ -255,7 +301,7 @@ static enum err link_write(struct link *link, const struct bytes *parts, size_t 
         struct sim_net *net = end->conn->net;
 
         assert(end->live);
-        if (!end->conn->up || end->conn->crashed) return ERR_CLOSED;
+        if (!end->conn->up || end->conn->crashed[side_of(end)]) return ERR_CLOSED;
         for (size_t i = 0; i < count; i++) {
                 buffer_add(&end->out, parts[i]);
                 if (net->tap && parts[i].n) net->tap->written(net->tap_user, end->conn->id, end == &end->conn->end[0], parts[i]);
@@ -320,14 +366,24 @@ static void connect_fire(void *arg)
         struct sim_net *net = conn->net;
         struct sim_end *dialler = &conn->end[0], *accepted = &conn->end[1];
 
-        conn->host = host_find(net, dialler->link.peer);
-        if (!conn->host || chance(net, net->faults.refuse_percent)) {
+        uint64_t now = context_now_ms(net->ctx);
+        struct sim_host *host = host_find(net, dialler->link.peer);
+
+        if (host && host->blocked_until_ms[0] > now) { /* nobody answers yet */
+                set(net, &conn->connect, host->blocked_until_ms[0] - now);
+                return;
+        }
+        conn->host = host;
+        if (!host || chance(net, net->faults.refuse_percent)) {
+                net->figures.refused += host != NULL;
                 end_down(dialler, ERR_UNREACHABLE, "connection refused");
                 return;
         }
         conn->up = accepted->live = true;
         if (net->faults.reset_mean_ms) set(net, &conn->reset, up_to(net, 2 * (uint64_t)net->faults.reset_mean_ms));
-        if (net->tap) net->tap->opened(net->tap_user, conn->id);
+        conn->narrow = chance(net, net->faults.slow_percent);
+        net->figures.slow += conn->narrow;
+        if (net->tap) net->tap->opened(net->tap_user, conn->id, conn->who);
         conn->host->accepted(conn->host->user, &accepted->link);
         if (dialler->live) dialler->link.events->up(dialler->link.user);
 }
@@ -342,13 +398,15 @@ static void linger_fire(void *arg)
 static enum err net_dial(struct net *net, const char *address, const struct link_events *events, void *user, struct link **out,
                          struct reason *why)
 {
-        struct sim_net *sim = (struct sim_net *)net;
+        struct dialler *dialler = (struct dialler *)net;
+        struct sim_net *sim = dialler->sim;
         struct sim_conn *conn;
 
         if (!strchr(address, ':')) return fail(why, ERR_USAGE, "\"%s\" has no port", address);
         conn = must(calloc(1, sizeof *conn));
         conn->net = sim;
         conn->id = ++sim->last_id;
+        conn->who = dialler->who;
         timer_init(&conn->connect, connect_fire, conn);
         timer_init(&conn->reset, reset_fire, conn);
         timer_init(&conn->late, late_fire, conn);
@@ -374,14 +432,41 @@ static enum err net_dial(struct net *net, const char *address, const struct link
 
 /* --- the network and its hosts --- */
 
+/* --- blocks --- */
+
+static void set_block(struct sim_net *net)
+{
+        if (net->faults.block_mean_ms)
+                set(net, &net->block, up_to(net, 2 * (uint64_t)net->faults.block_mean_ms));
+        else
+                context_timer_stop(net->ctx, &net->block);
+}
+
+/* One of the hosts, both ways or one. */
+static void block_fire(void *arg)
+{
+        struct sim_net *net = arg;
+        uint64_t until = context_now_ms(net->ctx) + up_to(net, net->faults.block_max_ms), which = up_to(net, 2), skip = up_to(net, 3);
+        struct sim_host *host = LIST_FIRST(&net->hosts);
+
+        while (host && skip-- > 0 && LIST_NEXT(host, link)) host = LIST_NEXT(host, link);
+        if (host) {
+                net->figures.blocks++;
+                if (which != 1) host->blocked_until_ms[0] = until;
+                if (which != 0) host->blocked_until_ms[1] = until;
+        }
+        set_block(net);
+}
+
 struct sim_net *sim_net_new(struct context *ctx)
 {
         struct sim_net *net = must(calloc(1, sizeof *net));
 
-        net->net.dial = net_dial;
         net->ctx = ctx;
         LIST_INIT(&net->conns);
         LIST_INIT(&net->hosts);
+        SLIST_INIT(&net->diallers);
+        timer_init(&net->block, block_fire, net);
         return net;
 }
 
@@ -396,12 +481,19 @@ void sim_net_free(struct sim_net *net)
         }
         while (!LIST_EMPTY(&net->hosts))
                 sim_host_close(LIST_FIRST(&net->hosts));
+        while (!SLIST_EMPTY(&net->diallers)) {
+                struct dialler *dialler = SLIST_FIRST(&net->diallers);
+                SLIST_REMOVE_HEAD(&net->diallers, link);
+                free(dialler);
+        }
+        context_timer_stop(net->ctx, &net->block);
         free(net);
 }
 
 void sim_net_set_faults(struct sim_net *net, const struct sim_net_faults *faults)
 {
         net->faults = *faults;
+        set_block(net);
 }
 
 void sim_net_set_tap(struct sim_net *net, const struct sim_net_tap *tap, void *user)
@@ -410,9 +502,16 @@ void sim_net_set_tap(struct sim_net *net, const struct sim_net_tap *tap, void *u
         net->tap_user = user;
 }
 
-struct net *sim_net_dialler(struct sim_net *net)
+struct net *sim_net_dialler(struct sim_net *net, uint64_t who)
 {
-        return &net->net;
+        struct dialler *dialler;
+
+        SLIST_FOREACH(dialler, &net->diallers, link)
+                if (dialler->who == who) return &dialler->net;
+        dialler = must(calloc(1, sizeof *dialler));
+        *dialler = (struct dialler){.net = {net_dial}, .sim = net, .who = who};
+        SLIST_INSERT_HEAD(&net->diallers, dialler, link);
+        return &dialler->net;
 }
 
 struct sim_host *sim_net_listen(struct sim_net *net, const char *address, void (*accepted)(void *user, struct link *take_link), void *user)
@@ -438,16 +537,32 @@ void sim_host_close(struct sim_host *host)
         free(host);
 }
 
-/* The host's own side stays live, since its user has to close it, but nothing tells it so. */
-static void conn_crash(struct sim_conn *conn)
+/* The side that crashes stays live, since its user has to close it, but nothing tells it so. */
+static void conn_crash(struct sim_conn *conn, unsigned side)
 {
         struct context *ctx = conn->net->ctx;
 
+        if (conn->buried) return;
+        if (!conn->up) { /* it only dials yet */
+                conn_stop_timers(conn);
+                return;
+        }
         conn_cut(conn);
-        conn->crashed = true;
-        conn->late_side = 1;
+        conn->crashed[side] = true;
+        conn->late_side = side;
         context_timer_stop(ctx, &conn->late);
-        if (conn->end[0].live) set(conn->net, &conn->reset, 0);
+        context_timer_stop(ctx, &conn->reset);
+        if (conn->end[!side].live && !conn->crashed[!side]) set(conn->net, &conn->reset, 0);
+}
+
+void sim_net_crash_dialler(struct sim_net *net, uint64_t who)
+{
+        struct sim_conn *conn, *next;
+
+        for (conn = LIST_FIRST(&net->conns); conn; conn = next) {
+                next = LIST_NEXT(conn, link);
+                if (conn->who == who && conn->end[0].live) conn_crash(conn, 0);
+        }
 }
 
 void sim_host_crash(struct sim_host *host)
@@ -456,7 +571,7 @@ void sim_host_crash(struct sim_host *host)
 
         for (conn = LIST_FIRST(&host->net->conns); conn; conn = next) {
                 next = LIST_NEXT(conn, link);
-                if (conn->host == host && !conn->buried) conn_crash(conn);
+                if (conn->host == host) conn_crash(conn, 1);
         }
         sim_host_close(host);
 }
@@ -471,17 +586,25 @@ size_t sim_net_connections(const struct sim_net *net)
         return count;
 }
 
-size_t sim_net_resets(const struct sim_net *net)
+struct sim_net_figures sim_net_figures(const struct sim_net *net) { return net->figures; }
+
+void sim_host_on_piece(struct sim_host *host, void (*piece)(void *user, size_t pending), void *user)
 {
-        return net->resets;
+        host->piece = piece;
+        host->piece_user = user;
 }
 
 void sim_net_reset_all(struct sim_net *net)
 {
         struct sim_conn *conn, *next;
+        struct sim_host *host;
 
         for (conn = LIST_FIRST(&net->conns); conn; conn = next) {
                 next = LIST_NEXT(conn, link);
-                if (conn->up) conn_cut(conn);
+                if (!conn->up) continue;
+                if (timer_is_set(&conn->late)) set(net, &conn->late, 0);
+                conn_cut(conn);
         }
+        LIST_FOREACH(host, &net->hosts, link)
+                host->blocked_until_ms[0] = host->blocked_until_ms[1] = 0;
 }

@@ -1,58 +1,58 @@
-/* The checker of stream frames. For each connection it keeps the requests without an answer; for each stream the truth as it has
- * seen it: which index holds which bytes, as a hash. */
+/* The checker of stream frames. For each connection it keeps the requests without an answer; what the streams hold is
+ * stream_truth.h's matter, and what a reader may do reader_checker.h's. */
 #include "tests/support/stream_checker.h"
 
+#include "tests/support/reader_checker.h"
+#include "tests/support/stream_truth.h"
 #include "stream/protocol.h"
 #include "transport/base/logger.h"
 #include "transport/frame.h"
 #include "transport/message.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
-enum { NAME_MAX_ = 249, KEY_MAX = 192, HOPS_MAX = 32 };
-
-/* A record that was seen to stand at an index. */
-struct seen {
-        uint64_t index, hash;
-};
-
-struct stream {
-        SLIST_ENTRY(stream) link;
-        char name[NAME_MAX_ + 1];
-        uint32_t partition;
-        struct seen *seen; /* all records that any dump has shown, by index */
-        size_t count, cap;
+enum {
+        ADDRESS_MAX = 64,
+        HOPS_MAX = 256,
+        RECORD_SURE = 64000, /* a record up to so many bytes always fits an answer; a larger one may be passed over */
 };
 
 /* The worker at an address serves a stream; learned from the answer to a create. */
 struct alias {
-        SLIST_ENTRY(alias) link;
-        uint8_t address[KEY_MAX];
+        UT_hash_handle hh;
+        uint8_t address[ADDRESS_MAX];
         size_t address_n;
-        struct stream *stream;
+        struct truth_stream *stream;
 };
 
 /* A push in the order of its connection and stream; it stays after its answer, for what comes behind it. */
 struct push {
         TAILQ_ENTRY(push) next;
-        const struct stream *stream;
+        struct truth_stream *stream;           /* NULL: to an address that is no stream's */
+        const struct generation *generation;   /* where it stands; NULL: not acknowledged, or it could stand in several */
         uint64_t index;
-        bool acked;
 };
 
 struct request {
         TAILQ_ENTRY(request) next;
         enum stream_protocol protocol;
-        uint8_t key[KEY_MAX]; /* who was asked, and by whom: the answer's return and onward route */
-        size_t key_n;
+        uint64_t key;          /* who was asked, and by whom: the answer's return and onward route, hashed */
         uint64_t id;           /* push, pull */
         uint64_t index, limit; /* pull */
+        uint64_t start;        /* pull: what retention had removed when it was asked */
+        uint64_t answers;      /* partitioned create: how many are due */
         uint64_t hash;         /* push: of its bytes; create, index: of what is named, which the answer repeats */
         struct push *push;
+};
+
+/* A true endpoint, through all its connections. */
+struct party {
+        UT_hash_handle hh;
+        uint64_t who;
+        struct reader_checker reader;
 };
 
 struct side {
@@ -63,110 +63,26 @@ struct side {
 struct watched {
         SLIST_ENTRY(watched) link;
         uint64_t id;
+        struct party *party; /* NULL: whoever, who may write what he likes */
         struct side side[2]; /* what client and node have written, from the first incomplete frame on */
         TAILQ_HEAD(, request) requests;
         TAILQ_HEAD(push_list, push) pushes;
 };
 
 struct stream_checker {
-        stream_checker_dump *dump;
-        void *user;
+        struct stream_truth truth;
         SLIST_HEAD(, watched) conns;
-        SLIST_HEAD(, stream) streams;
-        SLIST_HEAD(, alias) aliases;
+        struct alias *aliases;
+        struct party *parties;
         struct stream_checker_figures figures;
-        char violation[512];
 };
 
-__attribute__((format(printf, 2, 3))) static void violated(struct stream_checker *checker, const char *fmt, ...)
-{
-        va_list args;
-
-        if (checker->violation[0]) return;
-        va_start(args, fmt);
-        vsnprintf(checker->violation, sizeof checker->violation, fmt, args);
-        va_end(args);
-}
+#define violated(checker, ...) stream_truth_violated(&(checker)->truth, __VA_ARGS__)
 
 static void *must(void *p)
 {
         if (!p) abort();
         return p;
-}
-
-/* FNV-1a, going on from `hash`; nobody attacks a test. */
-static uint64_t hash_more(uint64_t hash, struct bytes in)
-{
-        for (size_t i = 0; i < in.n; i++)
-                hash = (hash ^ in.p[i]) * 0x100000001b3u;
-        return (hash ^ in.n) * 0x100000001b3u;
-}
-
-static uint64_t hash_of(struct bytes in)
-{
-        return hash_more(0xcbf29ce484222325u, in);
-}
-
-/* --- the truth --- */
-
-static struct stream *stream_named(struct stream_checker *checker, struct bytes name, uint64_t partition)
-{
-        struct stream *stream;
-
-        SLIST_FOREACH(stream, &checker->streams, link)
-                if (bytes_equal(bytes_of_text(stream->name), name) && stream->partition == partition) return stream;
-        assert(name.n <= NAME_MAX_);
-        stream = must(calloc(1, sizeof *stream));
-        memcpy(stream->name, name.p, name.n);
-        stream->partition = (uint32_t)partition;
-        SLIST_INSERT_HEAD(&checker->streams, stream, link);
-        return stream;
-}
-
-/* Compares the record with what was seen at its place before, or notes it as the next one. */
-static void seen_check(struct stream_checker *checker, struct stream *stream, size_t at, const struct log_record *record)
-{
-        uint64_t hash = hash_of(record->data);
-
-        if (at < stream->count) {
-                if (stream->seen[at].index != record->index || stream->seen[at].hash != hash)
-                        violated(checker, "I3: the record at %llu of %s is another one than before (now at %llu)",
-                                 (unsigned long long)stream->seen[at].index, stream->name, (unsigned long long)record->index);
-                return;
-        }
-        if (at > 0 && record->index <= stream->seen[at - 1].index)
-                violated(checker, "I3: %s has record %llu behind %llu", stream->name, (unsigned long long)record->index,
-                         (unsigned long long)stream->seen[at - 1].index);
-        if (stream->count == stream->cap) {
-                stream->cap = stream->cap ? 2 * stream->cap : 64;
-                stream->seen = must(realloc(stream->seen, stream->cap * sizeof *stream->seen));
-        }
-        stream->seen[stream->count++] = (struct seen){record->index, hash};
-}
-
-/* Takes over what the log holds now; what was seen before is compared only with `all`, and else its last record alone. */
-static void stream_refresh(struct stream_checker *checker, struct stream *stream, bool all)
-{
-        const struct log_record *records = NULL;
-        size_t count = 0, from = all || stream->count == 0 ? 0 : stream->count - 1;
-
-        if (checker->dump(checker->user, stream->name, stream->partition, &records, &count)) count = 0;
-        if (count < stream->count) violated(checker, "I3: %s had %zu records and has %zu", stream->name, stream->count, count);
-        for (size_t i = from; i < count; i++)
-                seen_check(checker, stream, i, &records[i]);
-}
-
-/* Place of the first record at or behind `index`; the stream's count: none. */
-static size_t seen_find(const struct stream *stream, uint64_t index)
-{
-        size_t low = 0, high = stream->count;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                if (stream->seen[middle].index < index) low = middle + 1;
-                else high = middle;
-        }
-        return low;
 }
 
 /* --- requests --- */
@@ -181,15 +97,12 @@ static struct watched *watched_find(struct stream_checker *checker, uint64_t id)
 }
 
 /* The first address of `service`, then the whole of `client`: what a request and its answer have in common. */
-static size_t key_of(uint8_t key[static KEY_MAX], struct route service, struct route client)
+static uint64_t key_of(struct route service, struct route client)
 {
-        struct writer w = writer_make(key, KEY_MAX);
         struct address front = {0};
+        uint64_t hash = route_front(service, &front) ? truth_hash(front.value) : 0;
 
-        if (route_front(service, &front)) address_put(&w, front);
-        route_put(&w, client);
-        assert(!w.full);
-        return w.n;
+        return truth_hash_more(hash + client.count, client.encoded);
 }
 
 static uint64_t id_of(struct request_id id)
@@ -199,15 +112,74 @@ static uint64_t id_of(struct request_id id)
         return bare_uint(&r);
 }
 
-static struct stream *stream_behind(struct stream_checker *checker, struct route route)
+static struct truth_stream *stream_behind(struct stream_checker *checker, struct route route)
 {
         struct address front;
         struct alias *alias;
 
         if (!route_front(route, &front)) return NULL;
-        SLIST_FOREACH(alias, &checker->aliases, link)
-                if (bytes_equal(bytes_make(alias->address, alias->address_n), front.value)) return alias->stream;
-        return NULL;
+        HASH_FIND(hh, checker->aliases, front.value.p, front.value.n, alias);
+        return alias ? alias->stream : NULL;
+}
+
+/* What a reader does wrong, in a sentence with two numbers in it at most. */
+static void reader_violated(struct stream_checker *checker, const struct watched *conn, const char *what, uint64_t is, uint64_t should)
+{
+        char text[256];
+
+        if (!what) return;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(text, sizeof text, what, (unsigned long long)is, (unsigned long long)should);
+#pragma GCC diagnostic pop
+        violated(checker, "%s (party %llu)", text, (unsigned long long)conn->party->who);
+}
+
+static void push_fill(struct stream_checker *checker, struct watched *conn, const struct stream_push_request *in, struct route to,
+                      struct request *out)
+{
+        checker->figures.pushes++;
+        out->id = id_of(in->id);
+        out->hash = truth_hash(in->data);
+        out->push = must(calloc(1, sizeof *out->push));
+        out->push->stream = stream_behind(checker, to);
+        if (out->push->stream) truth_asked(&checker->truth, out->push->stream, out->hash);
+        TAILQ_INSERT_TAIL(&conn->pushes, out->push, next);
+}
+
+static void pull_fill(struct stream_checker *checker, struct watched *conn, const struct stream_pull_request *in, struct route to,
+                      struct request *out)
+{
+        const struct truth_stream *stream = stream_behind(checker, to);
+        uint64_t reach;
+
+        checker->figures.pulls++;
+        out->id = id_of(in->id);
+        out->index = in->index;
+        out->limit = in->limit;
+        out->start = stream ? stream->now->start : 0;
+        if (!conn->party) return;
+        reach = conn->party->reader.reach;
+        reader_violated(checker, conn, reader_pulls(&conn->party->reader, in->index, in->limit), in->index, reach);
+}
+
+static uint64_t index_hash(struct bytes client_id, struct bytes stream_name, bool partitioned, uint64_t partition)
+{
+        return truth_hash_more(truth_hash_more(partitioned ? partition + 1 : 0, client_id), stream_name);
+}
+
+/* Whether an answer is due. */
+static bool index_fill(struct stream_checker *checker, struct watched *conn, const struct stream_index_request *in, struct request *out)
+{
+        out->hash = index_hash(in->client_id, in->stream_name, in->partitioned, in->partition);
+        if (in->kind == STREAM_INDEX_GET) {
+                if (conn->party) reader_violated(checker, conn, reader_asks_index(&conn->party->reader), 0, 0);
+                return true;
+        }
+        checker->figures.saves++;
+        if (conn->party)
+                reader_violated(checker, conn, reader_saves(&conn->party->reader, in->index), in->index, conn->party->reader.reach);
+        return false;
 }
 
 /* Fills in what the request asks for; false: no answer is due. */
@@ -216,27 +188,19 @@ static bool request_fill(struct stream_checker *checker, struct watched *conn, c
 {
         switch (in->protocol) {
         case STREAM_PUSH:
-                checker->figures.pushes++;
-                out->id = id_of(in->push.id);
-                out->hash = hash_of(in->push.data);
-                out->push = must(calloc(1, sizeof *out->push));
-                out->push->stream = stream_behind(checker, to);
-                TAILQ_INSERT_TAIL(&conn->pushes, out->push, next);
+                push_fill(checker, conn, &in->push, to, out);
                 return true;
         case STREAM_PULL:
-                checker->figures.pulls++;
-                out->id = id_of(in->pull.id);
-                out->index = in->pull.index;
-                out->limit = in->pull.limit;
+                pull_fill(checker, conn, &in->pull, to, out);
                 return true;
         case STREAM_INDEX:
-                out->hash = hash_more(hash_of(in->index.client_id), in->index.stream_name);
-                return in->index.kind == STREAM_INDEX_GET;
-        case STREAM_CREATE:
-                out->hash = hash_of(in->create.name);
-                return true;
-        case STREAM_CREATE_PARTITIONED:
         case STREAM_INDEX_PARTITIONED:
+                return index_fill(checker, conn, &in->index, out);
+        case STREAM_CREATE:
+        case STREAM_CREATE_PARTITIONED:
+                out->hash = in->create.named ? truth_hash(in->create.name) : 0;
+                out->answers = in->create.partitions;
+                return true;
         case STREAM_ERROR:
         case STREAM_PROTOCOL_COUNT:
                 break;
@@ -244,13 +208,16 @@ static bool request_fill(struct stream_checker *checker, struct watched *conn, c
         return false;
 }
 
+/* A create is asked of the service and answered by the stream's worker. */
+static bool is_create(enum stream_protocol protocol) { return protocol == STREAM_CREATE || protocol == STREAM_CREATE_PARTITIONED; }
+
 static void client_says(struct stream_checker *checker, struct watched *conn, const struct message *msg)
 {
         struct stream_request in;
         struct request *request;
 
         if (stream_request_read(msg->payload, &in)) {
-                violated(checker, "a client wrote something that is not a request");
+                if (conn->party) violated(checker, "a client wrote something that is not a request");
                 return;
         }
         request = must(calloc(1, sizeof *request));
@@ -259,34 +226,58 @@ static void client_says(struct stream_checker *checker, struct watched *conn, co
                 free(request);
                 return;
         }
-        /* A create is asked of the service and answered by the stream's worker. */
-        request->key_n = key_of(request->key, in.protocol == STREAM_CREATE ? ROUTE_EMPTY : msg->onward, msg->ret);
+        request->key = key_of(is_create(in.protocol) ? ROUTE_EMPTY : msg->onward, msg->ret);
         TAILQ_INSERT_TAIL(&conn->requests, request, next);
 }
 
 /* --- answers --- */
 
-static uint64_t repeated_hash(const struct stream_response *in)
+static bool answers(const struct request *request, const struct stream_response *in)
 {
-        if (in->protocol == STREAM_CREATE) return hash_of(in->create.name);
-        if (in->protocol == STREAM_INDEX) return hash_more(hash_of(in->index.client_id), in->index.stream_name);
-        return 0;
+        switch (in->protocol) {
+        case STREAM_PUSH: return request->id == in->push.id;
+        case STREAM_PULL: return request->id == in->pull.id;
+        case STREAM_CREATE:
+        case STREAM_CREATE_PARTITIONED: return request->hash == truth_hash(in->create.name) || request->hash == 0;
+        default:
+                return request->hash ==
+                       index_hash(in->index.client_id, in->index.stream_name, in->index.partitioned, in->index.partition);
+        }
 }
 
+/* Whether the push stands where the answer says, in a generation that is noted then; `place` is the latest with anything at that index. */
+static bool push_stands(struct request *request, uint64_t index, const struct seen **place)
+{
+        const struct generation *generation = request->push->stream ? request->push->stream->now : NULL;
+        size_t found = 0;
+
+        request->push->generation = NULL;
+        for (; generation; generation = generation->older) {
+                size_t at = generation_find(generation, index);
+
+                if (at == generation->count || generation->seen[at].index != index) continue;
+                if (!*place) *place = &generation->seen[at];
+                if (generation->seen[at].hash != request->hash) continue;
+                request->push->generation = generation;
+                found++;
+        }
+        if (found > 1) request->push->generation = NULL; /* which one is not to be known */
+        return found > 0;
+}
+
+/* The request that this answers. Where ids repeat, which they may, a push that stands where the answer says goes before the others. */
 static struct request *request_find(struct watched *conn, const struct stream_response *in, const struct message *msg)
 {
-        bool by_id = in->protocol == STREAM_PUSH || in->protocol == STREAM_PULL;
-        uint64_t id = in->protocol == STREAM_PUSH ? in->push.id : in->pull.id, hash = repeated_hash(in);
-        uint8_t key[KEY_MAX];
-        size_t key_n = key_of(key, in->protocol == STREAM_CREATE ? ROUTE_EMPTY : msg->ret, msg->onward);
-        struct request *request;
+        uint64_t key = key_of(is_create(in->protocol) ? ROUTE_EMPTY : msg->ret, msg->onward);
+        struct request *request, *first = NULL;
+        const struct seen *place = NULL;
 
         TAILQ_FOREACH(request, &conn->requests, next) {
-                if (request->protocol != in->protocol || !bytes_equal(bytes_make(request->key, request->key_n), bytes_make(key, key_n)))
-                        continue;
-                if (by_id ? request->id == id : request->hash == hash) return request;
+                if (request->protocol != in->protocol || request->key != key || !answers(request, in)) continue;
+                if (in->protocol != STREAM_PUSH || in->push.failed || push_stands(request, in->push.index, &place)) return request;
+                if (!first) first = request;
         }
-        return NULL;
+        return first;
 }
 
 static void created(struct stream_checker *checker, const struct stream_response *in, const struct message *msg)
@@ -295,15 +286,15 @@ static void created(struct stream_checker *checker, const struct stream_response
         struct alias *alias;
 
         if (stream_behind(checker, msg->ret)) return;
-        if (!route_front(msg->ret, &front) || front.value.n > KEY_MAX) {
+        if (!route_front(msg->ret, &front) || front.value.n > ADDRESS_MAX) {
                 violated(checker, "a create was answered without an address");
                 return;
         }
         alias = must(calloc(1, sizeof *alias));
         memcpy(alias->address, front.value.p, front.value.n);
         alias->address_n = front.value.n;
-        alias->stream = stream_named(checker, in->create.name, 0);
-        SLIST_INSERT_HEAD(&checker->aliases, alias, link);
+        alias->stream = truth_stream_named(&checker->truth, in->create.name, in->create.partitioned ? in->create.partition : 0);
+        HASH_ADD(hh, checker->aliases, address, (unsigned)alias->address_n, alias);
 }
 
 /* I4: of this connection's pushes to the stream, those before stand before, those behind stand behind. */
@@ -311,15 +302,16 @@ static void order_check(struct stream_checker *checker, const struct push *push)
 {
         const struct push *other;
 
+        if (!push->generation) return;
         for (other = TAILQ_PREV(push, push_list, next); other; other = TAILQ_PREV(other, push_list, next)) {
-                if (!other->acked || other->stream != push->stream) continue;
+                if (other->generation != push->generation) continue;
                 if (other->index >= push->index)
                         violated(checker, "I4: %s: a push stands at %llu, one sent before it at %llu", push->stream->name,
                                  (unsigned long long)push->index, (unsigned long long)other->index);
                 break;
         }
         for (other = TAILQ_NEXT(push, next); other; other = TAILQ_NEXT(other, next)) {
-                if (!other->acked || other->stream != push->stream) continue;
+                if (other->generation != push->generation) continue;
                 if (other->index <= push->index)
                         violated(checker, "I4: %s: a push stands at %llu, one sent behind it at %llu", push->stream->name,
                                  (unsigned long long)push->index, (unsigned long long)other->index);
@@ -329,11 +321,12 @@ static void order_check(struct stream_checker *checker, const struct push *push)
 
 static void pushed(struct stream_checker *checker, const struct stream_response *in, const struct message *msg, struct request *request)
 {
-        struct stream *stream = stream_behind(checker, msg->ret);
-        size_t at;
+        struct truth_stream *stream = stream_behind(checker, msg->ret);
+        const struct seen *place = NULL;
 
         if (in->push.failed) {
                 checker->figures.failed++;
+                if (stream) truth_refused(&checker->truth, stream, request->hash);
                 return;
         }
         checker->figures.acknowledged++;
@@ -341,47 +334,82 @@ static void pushed(struct stream_checker *checker, const struct stream_response 
                 violated(checker, "I1: a push was acknowledged by someone who is no stream");
                 return;
         }
-        stream_refresh(checker, stream, false);
-        at = seen_find(stream, in->push.index);
-        if (at == stream->count || stream->seen[at].index != in->push.index)
-                violated(checker, "I1: %s: acknowledged at %llu, where nothing is", stream->name, (unsigned long long)in->push.index);
-        else if (stream->seen[at].hash != request->hash)
-                violated(checker, "I1: %s: acknowledged at %llu, where other bytes are", stream->name, (unsigned long long)in->push.index);
-        request->push->acked = true;
         request->push->index = in->push.index;
-        order_check(checker, request->push);
+        if (push_stands(request, in->push.index, &place))
+                order_check(checker, request->push);
+        else if (!place)
+                violated(checker, "I1: %s: acknowledged at %llu, where nothing is", stream->name, (unsigned long long)in->push.index);
+        else
+                violated(checker, "I1: %s: acknowledged at %llu, where other bytes are", stream->name, (unsigned long long)in->push.index);
+}
+
+/* What is wrong with an answer to a pull, as one from this generation. */
+static bool pull_fits(const struct generation *generation, const struct request *request, struct bytes messages, uint64_t *is, uint64_t *should)
+{
+        uint64_t from = request->index > request->start ? request->index : request->start;
+        size_t at = generation_find(generation, from), latest = generation_find(generation, generation->start);
+        struct stream_message message;
+        bool first = true;
+
+        for (; stream_message_next(&messages, &message); at++) {
+                /* Retention may have removed more meanwhile, and what is too large for an answer is passed over. */
+                while (at < generation->count && generation->seen[at].index < message.index &&
+                       ((first && at < latest) || generation->seen[at].size > RECORD_SURE))
+                        at++;
+                *is = message.index;
+                *should = at < generation->count ? generation->seen[at].index : UINT64_MAX;
+                if (*is != *should) return false;
+                if (generation->seen[at].hash != truth_hash(message.data)) return false;
+                first = false;
+        }
+        return true;
+}
+
+static uint64_t last_index(struct bytes messages)
+{
+        struct stream_message message = {0};
+
+        while (stream_message_next(&messages, &message)) continue;
+        return message.index;
 }
 
 /* I3: the answer is what the log holds from the index asked for on, without a gap and without anything else. */
-static void pulled(struct stream_checker *checker, const struct stream_response *in, const struct message *msg, const struct request *request)
+static void pulled(struct stream_checker *checker, struct watched *conn, const struct stream_response *in, const struct message *msg,
+                   const struct request *request)
 {
-        struct stream *stream = stream_behind(checker, msg->ret);
-        struct bytes messages = in->pull.messages;
-        struct stream_message message;
-        size_t at;
+        struct truth_stream *stream = stream_behind(checker, msg->ret);
+        const struct generation *generation;
+        uint64_t is = 0, should = 0, unused;
 
         if (!stream) {
                 violated(checker, "I3: a pull was answered by someone who is no stream");
                 return;
         }
+        checker->figures.records += in->pull.count;
         if (in->pull.count > request->limit) violated(checker, "I3: %s: more records than were asked for", stream->name);
-        stream_refresh(checker, stream, false);
-        at = seen_find(stream, request->index);
-        for (; stream_message_next(&messages, &message); at++) {
-                checker->figures.records++;
-                if (at >= stream->count || stream->seen[at].index != message.index) {
-                        violated(checker, "I3: %s: pulled from %llu, got %llu where %llu is next", stream->name,
-                                 (unsigned long long)request->index, (unsigned long long)message.index,
-                                 (unsigned long long)(at < stream->count ? stream->seen[at].index : UINT64_MAX));
-                        return;
-                }
-                if (stream->seen[at].hash != hash_of(message.data))
-                        violated(checker, "I3: %s: got other bytes than stand at %llu", stream->name, (unsigned long long)message.index);
-        }
+        if (conn->party)
+                reader_is_given(&conn->party->reader, request->index, request->limit, in->pull.count, last_index(in->pull.messages));
+        generation = stream->now;
+        if (pull_fits(generation, request, in->pull.messages, &is, &should)) return;
+        while ((generation = generation->older))
+                if (pull_fits(generation, request, in->pull.messages, &unused, &unused)) return;
+        if (is == should)
+                violated(checker, "I3: %s: got other bytes than stand at %llu", stream->name, (unsigned long long)is);
+        else
+                violated(checker, "I3: %s: pulled from %llu, got %llu where %llu is next", stream->name, (unsigned long long)request->index,
+                         (unsigned long long)is, (unsigned long long)should);
+}
+
+static void request_take(struct watched *conn, struct request *request)
+{
+        if (request->protocol == STREAM_CREATE_PARTITIONED && --request->answers > 0) return;
+        TAILQ_REMOVE(&conn->requests, request, next);
+        free(request);
 }
 
 static void node_says(struct stream_checker *checker, struct watched *conn, const struct message *msg)
 {
+        struct truth_stream *stream = stream_behind(checker, msg->ret);
         struct stream_response in;
         struct request *request;
         char text[200];
@@ -390,19 +418,23 @@ static void node_says(struct stream_checker *checker, struct watched *conn, cons
                 violated(checker, "the node wrote something that is not an answer");
                 return;
         }
-        if (in.protocol == STREAM_ERROR) checker->figures.errors++;
-        if (in.protocol == STREAM_ERROR || in.protocol == STREAM_CREATE_PARTITIONED || in.protocol == STREAM_INDEX_PARTITIONED) return;
+        if (in.protocol == STREAM_ERROR) {
+                checker->figures.errors++;
+                return;
+        }
+        if (stream) truth_refresh(&checker->truth, stream, false);
         request = request_find(conn, &in, msg);
         if (!request) {
                 violated(checker, "the node answered (protocol %d) what was not asked, or twice, to %s", (int)in.protocol,
                          route_text(msg->onward, text, sizeof text));
                 return;
         }
-        if (in.protocol == STREAM_CREATE) created(checker, &in, msg);
+        if (is_create(in.protocol)) created(checker, &in, msg);
         if (in.protocol == STREAM_PUSH) pushed(checker, &in, msg, request);
-        if (in.protocol == STREAM_PULL) pulled(checker, &in, msg, request);
-        TAILQ_REMOVE(&conn->requests, request, next);
-        free(request);
+        if (in.protocol == STREAM_PULL) pulled(checker, conn, &in, msg, request);
+        if (in.protocol == STREAM_INDEX && conn->party)
+                reader_is_told(&conn->party->reader, in.index.present ? in.index.index : 0);
+        request_take(conn, request);
 }
 
 /* --- frames --- */
@@ -413,12 +445,15 @@ static void frame_check(struct stream_checker *checker, struct watched *conn, bo
 
         if (body.n == 0) return;
         if (message_read(body, HOPS_MAX, &msg)) {
-                violated(checker, "%s wrote a frame that does not decode", by_client ? "a client" : "the node");
+                if (!by_client || conn->party)
+                        violated(checker, "%s wrote a frame that does not decode", by_client ? "a client" : "the node");
                 return;
         }
         if (msg.onward.count == 0) return;
-        if (by_client) client_says(checker, conn, &msg);
-        else node_says(checker, conn, &msg);
+        if (by_client)
+                client_says(checker, conn, &msg);
+        else
+                node_says(checker, conn, &msg);
 }
 
 void stream_checker_written(struct stream_checker *checker, uint64_t id, bool by_client, struct bytes bytes)
@@ -447,11 +482,25 @@ void stream_checker_written(struct stream_checker *checker, uint64_t id, bool by
         if (side->n && at) memmove(side->p, side->p + at, side->n);
 }
 
-void stream_checker_opened(struct stream_checker *checker, uint64_t id)
+static struct party *party_of(struct stream_checker *checker, uint64_t who)
+{
+        struct party *party;
+
+        if (!who) return NULL;
+        HASH_FIND(hh, checker->parties, &who, sizeof who, party);
+        if (party) return party;
+        party = must(calloc(1, sizeof *party));
+        party->who = who;
+        HASH_ADD(hh, checker->parties, who, sizeof party->who, party);
+        return party;
+}
+
+void stream_checker_opened(struct stream_checker *checker, uint64_t id, uint64_t who)
 {
         struct watched *conn = must(calloc(1, sizeof *conn));
 
         conn->id = id;
+        conn->party = party_of(checker, who);
         TAILQ_INIT(&conn->requests);
         TAILQ_INIT(&conn->pushes);
         SLIST_INSERT_HEAD(&checker->conns, conn, link);
@@ -485,54 +534,62 @@ void stream_checker_closed(struct stream_checker *checker, uint64_t id)
         watched_free(conn);
 }
 
+/* --- what happens to the log behind everybody's back --- */
+
+void stream_checker_foreign(struct stream_checker *checker, const char *name, uint32_t partition, struct bytes data)
+{
+        truth_asked(&checker->truth, truth_stream_named(&checker->truth, bytes_of_text(name), partition), truth_hash(data));
+}
+
+void stream_checker_truncates(struct stream_checker *checker, const char *name, uint32_t partition, uint64_t index)
+{
+        truth_truncates(&checker->truth, name, partition, index);
+}
+
+void stream_checker_deletes(struct stream_checker *checker, const char *name) { truth_deletes(&checker->truth, name); }
+
+uint64_t stream_checker_read_upto(struct stream_checker *checker, uint64_t who) { return party_of(checker, who)->reader.low; }
+
 /* --- as a whole --- */
 
 struct stream_checker *stream_checker_new(stream_checker_dump *dump, void *user)
 {
         struct stream_checker *checker = must(calloc(1, sizeof *checker));
 
-        checker->dump = dump;
-        checker->user = user;
+        stream_truth_init(&checker->truth, dump, user);
         return checker;
 }
 
 void stream_checker_free(struct stream_checker *checker)
 {
         struct watched *conn;
-        struct stream *stream;
-        struct alias *alias;
+        struct alias *alias, *next_alias;
+        struct party *party, *next_party;
 
         if (!checker) return;
         while ((conn = SLIST_FIRST(&checker->conns))) {
                 SLIST_REMOVE_HEAD(&checker->conns, link);
                 watched_free(conn);
         }
-        while ((alias = SLIST_FIRST(&checker->aliases))) {
-                SLIST_REMOVE_HEAD(&checker->aliases, link);
+        HASH_ITER(hh, checker->aliases, alias, next_alias)
+        {
+                HASH_DEL(checker->aliases, alias);
                 free(alias);
         }
-        while ((stream = SLIST_FIRST(&checker->streams))) {
-                SLIST_REMOVE_HEAD(&checker->streams, link);
-                free(stream->seen);
-                free(stream);
+        HASH_ITER(hh, checker->parties, party, next_party)
+        {
+                HASH_DEL(checker->parties, party);
+                free(party);
         }
+        stream_truth_clear(&checker->truth);
         free(checker);
 }
 
-void stream_checker_finish(struct stream_checker *checker)
-{
-        struct stream *stream;
-
-        SLIST_FOREACH(stream, &checker->streams, link)
-                stream_refresh(checker, stream, true);
-}
+void stream_checker_finish(struct stream_checker *checker) { truth_refresh_all(&checker->truth); }
 
 const char *stream_checker_violation(const struct stream_checker *checker)
 {
-        return checker->violation[0] ? checker->violation : NULL;
+        return checker->truth.violation[0] ? checker->truth.violation : NULL;
 }
 
-struct stream_checker_figures stream_checker_figures(const struct stream_checker *checker)
-{
-        return checker->figures;
-}
+struct stream_checker_figures stream_checker_figures(const struct stream_checker *checker) { return checker->figures; }

@@ -122,6 +122,74 @@ static void delays_come_between_streams_only(void **state)
         probe_close(probe);
 }
 
+static void creates_reads_and_look_ups_fail_on_request(void **state)
+{
+        struct probe *probe = probe_open(state);
+        struct log_stream *stream = made_stream(probe);
+        const struct log_record *records;
+        size_t count;
+
+        appended(probe, stream, bytes_of_text("a"));
+        log_memory_set_faults(probe->log, &(struct log_memory_faults){
+                                                  .create_fail_percent = 100, .read_fail_percent = 100, .index_fail_percent = 100});
+        assert_err(await(probe, ask_create(probe, "later", 1))->err, ERR_FAILED);
+        assert_err(log_memory_dump(probe->log, "later", 0, &records, &count), ERR_NOT_FOUND);
+        assert_err(await(probe, ask_read(probe, stream, usual(0, 1000)))->err, ERR_FAILED);
+        assert_err(await(probe, ask_load(probe, "c", probe->topic, 0))->err, ERR_FAILED);
+        log_memory_set_faults(probe->log, &(struct log_memory_faults){0});
+        assert_err(await(probe, ask_create(probe, "later", 1))->err, OK);
+        assert_int_equal(await(probe, ask_read(probe, stream, usual(0, 1000)))->count, 1);
+        log_stream_put(probe->log, stream);
+        probe_close(probe);
+}
+
+static void appends_are_answered_later_than_stored_and_in_any_order(void **state)
+{
+        struct probe *probe = probe_open(state);
+        struct log_stream *stream = made_stream(probe);
+        uint64_t appends[50];
+        unsigned overtaken = 0, unanswered = 0;
+        const struct log_record *records;
+        size_t count;
+
+        log_memory_set_faults(probe->log, &(struct log_memory_faults){.answer_max_ms = 100});
+        for (unsigned i = 0; i < 50; i++) appends[i] = ask_append(probe, stream, bytes_of_text("x"));
+        probe_run(probe, 1);
+        assert_ok(log_memory_dump(probe->log, probe->topic, 0, &records, &count));
+        assert_int_equal(count, 50);
+        for (unsigned i = 0; i < 50; i++) unanswered += !seen_of(probe, appends[i])->done;
+        assert_true(unanswered > 40);
+        for (unsigned i = 0; i < 50; i++) assert_int_equal(await(probe, appends[i])->index, i);
+        for (unsigned i = 1; i < 50; i++) overtaken += seen_of(probe, appends[i])->order < seen_of(probe, appends[i - 1])->order;
+        assert_true(overtaken > 10);
+        log_stream_put(probe->log, stream);
+        probe_close(probe);
+}
+
+static void takes_back_what_is_not_stored(void **state)
+{
+        struct probe *probe = probe_open(state);
+        struct log_stream *stream = made_stream(probe);
+        const struct log_record *records;
+        size_t count;
+        uint64_t stored, back;
+
+        log_memory_set_faults(probe->log, &(struct log_memory_faults){.answer_max_ms = 100000});
+        stored = ask_append(probe, stream, bytes_of_text("stored"));
+        probe_run(probe, 1);
+        back = ask_append(probe, stream, bytes_of_text("back"));
+        seen_of(probe, back)->cancelled = true;
+        assert_true(log_memory_take_back(probe->log, back));
+        assert_false(log_memory_take_back(probe->log, back));
+        assert_false(log_memory_take_back(probe->log, stored));
+        probe_run(probe, 200000);
+        assert_true(seen_of(probe, stored)->done);
+        assert_ok(log_memory_dump(probe->log, probe->topic, 0, &records, &count));
+        assert_int_equal(count, 1);
+        log_stream_put(probe->log, stream);
+        probe_close(probe);
+}
+
 static void freed_with_all_kinds_of_work_open(void **state)
 {
         struct probe *probe = probe_open(state);
@@ -151,6 +219,9 @@ int main(void)
                 cmocka_unit_test_prestate(away_everything_waits, &slow.backend),
                 cmocka_unit_test_prestate(away_stop_gives_up_after_its_time, &prompt.backend),
                 cmocka_unit_test_prestate(appends_fail_on_request, &prompt.backend),
+                cmocka_unit_test_prestate(creates_reads_and_look_ups_fail_on_request, &prompt.backend),
+                cmocka_unit_test_prestate(appends_are_answered_later_than_stored_and_in_any_order, &prompt.backend),
+                cmocka_unit_test_prestate(takes_back_what_is_not_stored, &prompt.backend),
                 cmocka_unit_test_prestate(delays_come_between_streams_only, &prompt.backend),
                 cmocka_unit_test_prestate(freed_with_all_kinds_of_work_open, &slow.backend),
         };

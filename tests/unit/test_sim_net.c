@@ -123,7 +123,7 @@ static int teardown(void **state)
 
 static void dial(const char *to)
 {
-        struct net *net = sim_net_dialler(f->net);
+        struct net *net = sim_net_dialler(f->net, 0);
 
         f->calling = true;
         assert_ok(net->dial(net, to, &events, &f->dialler, &f->dialler.link, NULL));
@@ -190,7 +190,7 @@ static void carries_bytes_both_ways(void **state)
 
 static void nobody_listens(void **state)
 {
-        struct net *net = sim_net_dialler(f->net);
+        struct net *net = sim_net_dialler(f->net, 0);
         struct reason why;
         struct link *link = NULL;
 
@@ -255,6 +255,58 @@ static void back_pressure_reaches_the_writer(void **state)
         test_context_advance(&f->tc, 10000);
         got_is(&f->accepted[0], in);
         assert_int_equal(f->dialler.link->ops->queued(f->dialler.link), 0);
+}
+
+static void a_narrow_connection_takes_its_time(void **state)
+{
+        static uint8_t memory[10000];
+        struct bytes in = stream_of(memory, sizeof memory, 1);
+
+        (void)state;
+        sim_net_set_faults(f->net, &(struct sim_net_faults){.piece_max = 100, .slow_percent = 100, .slow_bytes_per_s = 1000});
+        connect();
+        assert_int_equal(sim_net_figures(f->net).slow, 1);
+        assert_ok(user_writes(&f->dialler, in));
+        test_context_advance(&f->tc, 5000);
+        assert_true(f->accepted[0].got_n > 4500 && f->accepted[0].got_n < 5500);
+        test_context_advance(&f->tc, 6000);
+        got_is(&f->accepted[0], in);
+}
+
+/* Blocks come one behind the other here, each of one way or both. */
+static void what_a_block_holds_comes_when_it_is_over(void **state)
+{
+        size_t before = 0, held = 0;
+
+        (void)state;
+        connect();
+        sim_net_set_faults(f->net, &(struct sim_net_faults){.block_mean_ms = 2000, .block_max_ms = 1000});
+        for (int i = 0; i < 200; i++) {
+                assert_ok(user_writes(&f->dialler, BYTES_LITERAL("x")));
+                test_context_advance(&f->tc, 50);
+                held += f->accepted[0].got_n == before;
+                before = f->accepted[0].got_n;
+        }
+        assert_true(sim_net_figures(f->net).blocks > 2);
+        assert_true(held > 10 && held < 190);
+        sim_net_set_faults(f->net, &(struct sim_net_faults){0});
+        test_context_advance(&f->tc, 2000);
+        assert_int_equal(f->accepted[0].got_n, 200);
+        assert_int_equal(f->accepted[0].downs, 0);
+}
+
+static void a_crash_is_silent_at_the_dialler(void **state)
+{
+        (void)state;
+        connect();
+        sim_net_crash_dialler(f->net, 0);
+        test_context_advance(&f->tc, 1000);
+        assert_int_equal(f->dialler.downs, 0);
+        assert_int_equal(f->accepted[0].downs, 1);
+        assert_err(user_writes(&f->dialler, BYTES_LITERAL("lost")), ERR_CLOSED);
+        user_closes(&f->dialler, true);
+        test_context_advance(&f->tc, 10000);
+        assert_int_equal(sim_net_connections(f->net), 0);
 }
 
 static void close_in_order_sends_what_is_queued(void **state)
@@ -356,7 +408,7 @@ static void resets_tell_both_sides_once_and_maybe_late(void **state)
         test_context_advance(&f->tc, 1000);
         assert_true(f->dialler.downs == 1 && f->accepted[0].downs == 1);
         assert_true(f->dialler.got_n == 0 && f->accepted[0].got_n == 0);
-        assert_int_equal(sim_net_resets(f->net), 1);
+        assert_int_equal(sim_net_figures(f->net).resets, 1);
         assert_false(test_context_step(&f->tc));
 }
 
@@ -395,8 +447,9 @@ struct tapped {
         size_t opened, closed, by_dialler, by_host;
 };
 
-static void tap_opened(void *user, uint64_t conn)
+static void tap_opened(void *user, uint64_t conn, uint64_t who)
 {
+        assert_int_equal(who, 0);
         assert_true(conn > 0);
         ((struct tapped *)user)->opened++;
 }
@@ -438,6 +491,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(refused_by_chance, setup, teardown),
                 cmocka_unit_test_setup_teardown(whole_and_in_order_in_any_pieces, setup, teardown),
                 cmocka_unit_test_setup_teardown(back_pressure_reaches_the_writer, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_narrow_connection_takes_its_time, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_a_block_holds_comes_when_it_is_over, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_crash_is_silent_at_the_dialler, setup, teardown),
                 cmocka_unit_test_setup_teardown(close_in_order_sends_what_is_queued, setup, teardown),
                 cmocka_unit_test_setup_teardown(both_close_in_order, setup, teardown),
                 cmocka_unit_test_setup_teardown(one_who_does_not_read_is_not_waited_for, setup, teardown),

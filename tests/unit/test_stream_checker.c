@@ -8,7 +8,8 @@
 
 #include <stdlib.h>
 
-enum { RECORDS_MAX = 16, CONN = 7 };
+enum { RECORDS_MAX = 16, CONN = 7, PARTY = 3 };
+
 
 struct fixture {
         struct stream_checker *checker;
@@ -29,9 +30,14 @@ static enum err dump(void *user, const char *name, uint32_t partition, const str
         return OK;
 }
 
+/* A push of a client's is stored. */
+static void log_stores(uint64_t index, const char *text) { f->records[f->count++] = (struct log_record){index, bytes_of_text(text)}; }
+
+/* Whoever wrote it. */
 static void log_holds(uint64_t index, const char *text)
 {
-        f->records[f->count++] = (struct log_record){index, bytes_of_text(text)};
+        stream_checker_foreign(f->checker, "s", 0, bytes_of_text(text));
+        log_stores(index, text);
 }
 
 static struct route route_to(const char *address)
@@ -127,7 +133,7 @@ static int setup(void **state)
         assert_non_null(f);
         arena_init(&f->arena, 1 << 20);
         f->checker = stream_checker_new(dump, NULL);
-        stream_checker_opened(f->checker, CONN);
+        stream_checker_opened(f->checker, CONN, 0);
         client_asks("stream_kafka", "producer", &(struct stream_request){STREAM_CREATE, .create = {true, BYTES_LITERAL("s"), false, 1}});
         node_creates();
         assert_null(stream_checker_violation(f->checker));
@@ -341,6 +347,208 @@ static void nothing_is_written_after_the_end(void **state)
         violates("bytes on a connection that is over");
 }
 
+static void I2_a_definite_failure_shows_up_later(void **state)
+{
+        (void)state;
+        client_pushes(0, "a");
+        node_acknowledges(0, true, 0);
+        stream_checker_finish(f->checker);
+        holds();
+        log_stores(0, "a");
+        stream_checker_finish(f->checker);
+        violates("I2: s holds 1 records of the same bytes, of 1 asked for and 1 that definitely failed");
+}
+
+static void I2_what_is_stored_is_said_to_have_failed(void **state)
+{
+        (void)state;
+        client_pushes(0, "a");
+        log_stores(0, "a");
+        node_acknowledges(0, true, 0);
+        violates("I2: s holds 1 records of the same bytes, of 1 asked for and 1 that definitely failed");
+}
+
+static void I2_the_same_bytes_may_be_pushed_again_and_stored(void **state)
+{
+        (void)state;
+        client_pushes(0, "a");
+        node_acknowledges(0, true, 0);
+        client_pushes(1, "a");
+        log_stores(0, "a");
+        node_acknowledges(1, false, 0);
+        stream_checker_finish(f->checker);
+        holds();
+        log_stores(1, "a");
+        stream_checker_finish(f->checker);
+        violates("I2: s holds 2 records of the same bytes, of 2 asked for and 1 that definitely failed");
+}
+
+static void I2_a_record_that_nobody_asked_for(void **state)
+{
+        (void)state;
+        log_stores(0, "a");
+        stream_checker_finish(f->checker);
+        violates("I2: s holds 1 records of the same bytes, of 0 asked for");
+}
+
+static void I3_what_retention_removes_is_not_missed_and_what_it_leaves_is(void **state)
+{
+        (void)state;
+        log_holds(1, "a");
+        log_holds(2, "b");
+        log_holds(3, "c");
+        client_pulls(0, 1, 8);
+        stream_checker_truncates(f->checker, "s", 0, 2);
+        memmove(f->records, f->records + 1, 2 * sizeof *f->records);
+        f->count = 2;
+        client_pulls(1, 0, 8);
+        node_answers(0, RECORDS(RECORD(1, "a"), RECORD(2, "b")));
+        node_answers(1, RECORDS(RECORD(2, "b")));
+        stream_checker_finish(f->checker);
+        holds();
+        client_pulls(2, 0, 8);
+        node_answers(2, RECORDS(RECORD(3, "c")));
+        violates("I3: s: pulled from 0, got 3 where 2 is next");
+}
+
+static void I3_a_topic_made_anew_begins_again(void **state)
+{
+        (void)state;
+        client_pushes(0, "a");
+        client_pushes(1, "b");
+        client_pulls(0, 0, 8);
+        log_stores(0, "a");
+        stream_checker_deletes(f->checker, "s");
+        f->count = 0;
+        log_stores(0, "b");
+        node_acknowledges(1, false, 0);
+        node_acknowledges(0, false, 0);
+        node_answers(0, RECORDS(RECORD(0, "a")));
+        client_pulls(1, 0, 8);
+        node_answers(1, RECORDS(RECORD(0, "b")));
+        stream_checker_finish(f->checker);
+        holds();
+        client_pulls(2, 0, 8);
+        node_answers(2, RECORDS(RECORD(0, "a"), RECORD(1, "b")));
+        violates("I3: s: got other bytes than stand at 0");
+}
+
+/* --- I7: a true endpoint's reader, on a connection of its own ----------------------------------------------------------------- */
+
+static void reader_begins(uint64_t told)
+{
+        struct stream_request get = {STREAM_INDEX, .index = {STREAM_INDEX_GET, BYTES_LITERAL("c"), BYTES_LITERAL("s"), false, 0, 0}};
+        struct writer w = payload();
+
+        stream_checker_closed(f->checker, CONN);
+        stream_checker_opened(f->checker, CONN, PARTY);
+        client_asks("index", "consumer", &get);
+        stream_put_index(&w, &get.index, true, told);
+        says(false, "consumer", "index", &w);
+}
+
+static void reader_saves_index(uint64_t index)
+{
+        client_asks("index", "consumer",
+                    &(struct stream_request){STREAM_INDEX, .index = {STREAM_INDEX_SAVE, BYTES_LITERAL("c"), BYTES_LITERAL("s"), false, 0, index}});
+}
+
+static void ten_records(void)
+{
+        static const char *const texts[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+
+        for (uint64_t i = 0; i < 10; i++) log_holds(i, texts[i]);
+}
+
+static void I7_a_reader_that_goes_on_where_it_was_is_right(void **state)
+{
+        (void)state;
+        ten_records();
+        reader_begins(4);
+        client_pulls(0, 3, 1);
+        client_pulls(1, 0, 1);
+        node_answers(0, RECORDS(RECORD(3, "3")));
+        node_answers(1, RECORDS(RECORD(0, "0")));
+        client_pulls(2, 4, 2);
+        client_pulls(3, 6, 2);
+        node_answers(3, RECORDS(RECORD(6, "6"), RECORD(7, "7")));
+        node_answers(2, RECORDS(RECORD(4, "4"), RECORD(5, "5")));
+        reader_saves_index(8);
+        stream_checker_closed(f->checker, CONN);
+        stream_checker_opened(f->checker, CONN, PARTY);
+        client_pulls(4, 7, 1);
+        client_pulls(5, 0, 1);
+        client_pulls(6, 8, 2);
+        holds();
+}
+
+static void I7_a_reader_asks_again_where_it_is(void **state)
+{
+        (void)state;
+        ten_records();
+        reader_begins(0);
+        client_pulls(0, 0, 2);
+        holds();
+        client_asks("index", "consumer",
+                    &(struct stream_request){STREAM_INDEX, .index = {STREAM_INDEX_GET, BYTES_LITERAL("c"), BYTES_LITERAL("s"), false, 0, 0}});
+        violates("I7: a reader asks the node for its index though it has one");
+}
+
+static void I7_a_reader_begins_elsewhere(void **state)
+{
+        (void)state;
+        ten_records();
+        reader_begins(4);
+        client_pulls(0, 7, 2);
+        violates("I7: a reader begins at 7, which nobody has told it");
+}
+
+static void I7_a_reader_is_rewound(void **state)
+{
+        (void)state;
+        ten_records();
+        reader_begins(0);
+        client_pulls(0, 0, 8);
+        node_answers(0, RECORDS(RECORD(0, "0"), RECORD(1, "1"), RECORD(2, "2")));
+        reader_saves_index(3);
+        client_pulls(1, 1, 8);
+        violates("I7: a reader goes back to 1");
+}
+
+static void I7_a_reader_is_pushed_forward(void **state)
+{
+        (void)state;
+        ten_records();
+        reader_begins(0);
+        client_pulls(0, 0, 2);
+        client_pulls(1, 4, 2);
+        node_answers(0, RECORDS(RECORD(0, "0"), RECORD(1, "1")));
+        node_answers(1, RECORDS(RECORD(4, "4"), RECORD(5, "5")));
+        reader_saves_index(2);
+        holds();
+        reader_saves_index(6);
+        violates("I7: a reader saves 6, and has been given what lies before 2");
+}
+
+static void I7_a_reader_goes_back_when_the_log_ends_before(void **state)
+{
+        (void)state;
+        ten_records();
+        reader_begins(0);
+        client_pulls(0, 0, 8);
+        node_answers(0, RECORDS(RECORD(0, "0"), RECORD(1, "1"), RECORD(2, "2")));
+        reader_saves_index(3);
+        stream_checker_deletes(f->checker, "s");
+        f->count = 0;
+        client_pulls(1, 2, 1);
+        node_answers(1, &(struct log_record){0, BYTES_NONE});
+        log_holds(0, "n");
+        client_pulls(2, 0, 8);
+        node_answers(2, RECORDS(RECORD(0, "n")));
+        reader_saves_index(1);
+        holds();
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -356,6 +564,18 @@ int main(void)
                 cmocka_unit_test_setup_teardown(I3_a_pull_gives_too_many, setup, teardown),
                 cmocka_unit_test_setup_teardown(I4_out_of_order, setup, teardown),
                 cmocka_unit_test_setup_teardown(I4_the_later_one_is_acknowledged_first, setup, teardown),
+                cmocka_unit_test_setup_teardown(I2_a_definite_failure_shows_up_later, setup, teardown),
+                cmocka_unit_test_setup_teardown(I2_what_is_stored_is_said_to_have_failed, setup, teardown),
+                cmocka_unit_test_setup_teardown(I2_the_same_bytes_may_be_pushed_again_and_stored, setup, teardown),
+                cmocka_unit_test_setup_teardown(I2_a_record_that_nobody_asked_for, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_what_retention_removes_is_not_missed_and_what_it_leaves_is, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_a_topic_made_anew_begins_again, setup, teardown),
+                cmocka_unit_test_setup_teardown(I7_a_reader_that_goes_on_where_it_was_is_right, setup, teardown),
+                cmocka_unit_test_setup_teardown(I7_a_reader_asks_again_where_it_is, setup, teardown),
+                cmocka_unit_test_setup_teardown(I7_a_reader_begins_elsewhere, setup, teardown),
+                cmocka_unit_test_setup_teardown(I7_a_reader_is_rewound, setup, teardown),
+                cmocka_unit_test_setup_teardown(I7_a_reader_is_pushed_forward, setup, teardown),
+                cmocka_unit_test_setup_teardown(I7_a_reader_goes_back_when_the_log_ends_before, setup, teardown),
                 cmocka_unit_test_setup_teardown(answers_come_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(answers_need_a_question, setup, teardown),
                 cmocka_unit_test_setup_teardown(garbage_is_noticed, setup, teardown),

@@ -706,6 +706,14 @@ void channel_set_user(struct channel *channel, void *user)
         channel->user = user;
 }
 
+bool channel_window(const struct channel *channel, uint64_t *highest, uint64_t *taken)
+{
+        if (channel->state != CHANNEL_UP) return false;
+        *highest = channel->dec.highest;
+        *taken = channel->dec.window & (((uint64_t)2 << REPLAY_WINDOW) - 1);
+        return true;
+}
+
 const uint8_t *channel_hash(const struct channel *channel)
 {
         return channel->hash;

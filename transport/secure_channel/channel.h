@@ -64,6 +64,10 @@ void channel_set_user(struct channel *channel, void *user);
 /* Handshake hash h, HASH_SIZE bytes: the same on both sides of one channel only. */
 const uint8_t *channel_hash(const struct channel *channel);
 
+/* What was taken from the peer: the highest number, and a bit for it and each of the 32 before it (bit i: highest - i). For tests that what
+ * does not authenticate changes nothing (I8); false before it is up. */
+bool channel_window(const struct channel *channel, uint64_t *highest, uint64_t *taken);
+
 /* The largest payload that a message through this channel may carry, so that it still fits into a frame over the hops known here:
  * `room` is what the way outside leaves for the channel's BARE data; `onward` and `ret` are the routes inside, ret without the encryptor's. */
 size_t channel_payload_max(size_t room, struct route onward, struct route ret);
