@@ -14,6 +14,10 @@ static void limits_choose(struct world *world, struct stream_client_limits *limi
         limits->in_flight = in_flight[world_choose(world, 4)];
         limits->pull_limit = pull_limit[world_choose(world, 3)];
         limits->pulls_ahead = 1 + world_choose(world, 4);
+        if (world_choose(world, 4) == 0) limits->in_flight_bytes = 3000;
+        if (world_choose(world, 4) == 0) limits->answer_ms = 7000;
+        if (world_choose(world, 4) == 0) limits->save_ms = 0;
+        if (world_choose(world, 4) == 0) limits->empty_ms = 0;
 }
 
 static void set_life(struct end *end)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ADDRESS_CAP = 64, PAUSE_MAX_MS = 3000, FLOOD = 300 };
+enum { ADDRESS_CAP = 64, PAUSE_MAX_MS = 3000, FLOOD = 300, HANDSHAKES = 10 };
 
 struct hostile {
         struct hostiles *all;
@@ -223,7 +223,10 @@ static void act(struct hostile *h)
                 push(h, to, junk_replay(h->all->world, h->junk));
                 break;
         case HOSTILE_HANDSHAKES:
-                push(h, address_of(h, 0), junk_handshake(h->all->world, h->junk));
+
+                for (int i = 0; i < HANDSHAKES; i++)
+                        push(h, address_of(h, 0), junk_handshake(h->all->world, h->junk));
+
                 break;
         case HOSTILE_DEAF:
                 read_once(h);

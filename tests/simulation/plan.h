@@ -2,6 +2,7 @@
 #ifndef STROP_SIMULATION_PLAN_H
 #define STROP_SIMULATION_PLAN_H
 
+#include "node/node.h"
 #include "stream/log_memory.h"
 #include "tests/support/sim_net.h"
 
@@ -12,6 +13,8 @@ struct plan {
         struct log_memory_faults log;
         uint32_t save_max_ms; /* a node holds saves of an index so long */
         size_t nodes;
+        struct node_config node; /* its limits: each as it is by default, or within the reach of a few clients */
+        struct log_limits log_limits;
         uint64_t life_mean_ms, down_max_ms; /* of a node; life 0: they live for ever */
         uint64_t calm_mean_ms, away_max_ms; /* of the log; calm 0: it is never away */
         uint64_t heals_at_ms;
@@ -20,6 +23,7 @@ struct plan {
         bool handshake_floods;                         /* ... also by first messages, which push out the handshakes of others */
         uint64_t junk_mean_ms;                         /* between records that some other producer writes; 0: none */
         uint64_t retention_mean_ms;                    /* between removals of what all have read; 0: none */
+        bool retention_deep;                           /* ... retention also removes what has not been read */
         uint64_t remake_mean_ms;                       /* between deletions of a topic, which is made anew; 0: none */
         uint64_t alice_life_mean_ms, bob_life_mean_ms; /* of an endpoint's process; 0: it lives for ever */
         size_t alices, channels;                       /* channels: of each Alice */

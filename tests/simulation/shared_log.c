@@ -187,6 +187,7 @@ static void below_pressure(void *user, bool high)
         struct shared_log *shared = user;
         struct share *share;
 
+        shared->figures.pressures += high;
         LIST_FOREACH (share, &shared->shares, link)
                 share->log.events->pressure(share->log.user, high);
 }

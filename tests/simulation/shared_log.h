@@ -55,9 +55,9 @@ void shared_log_on_point(struct shared_log *shared, bool (*point)(void *user, en
 enum broken { BROKEN_NOTHING, BROKEN_I1, BROKEN_I2, BROKEN_I3, BROKEN_I4, BROKEN_I7, BROKEN_I8, BROKEN_COUNT };
 void shared_log_break(struct shared_log *shared, enum broken broken);
 
-/* What was lost so far with nodes that died. */
+/* What was lost so far with nodes that died, and how often the log was under pressure. */
 struct shared_log_figures {
-        uint64_t appends_lost, saves_lost;
+        uint64_t appends_lost, saves_lost, pressures;
 };
 struct shared_log_figures shared_log_figures(const struct shared_log *shared);
 

@@ -69,7 +69,9 @@ static const char usage[] = "usage: simulation [--seed N] [--count N] [--jobs N]
         X("malformed frames", r->dialogue.stats[STAT_FRAMES_MALFORMED])                                                                    \
         X("handshakes pushed out", r->dialogue.stats[STAT_HANDSHAKES_FULL])                                                                \
         X("pulls over the limit", r->dialogue.stats[STAT_LIMIT_PULLS])                                                                     \
-        X("streams over the limit", r->dialogue.stats[STAT_LIMIT_STREAMS])
+        X("streams over the limit", r->dialogue.stats[STAT_LIMIT_STREAMS])                                                                 \
+        X("connections held at a limit", r->dialogue.stats[STAT_LIMIT_REQUESTS])                                                           \
+        X("log under pressure", r->world.log.pressures)
 #define KILL_ROW(point, name)   X("killed when " name, r->world.kills[point])
 #define HOSTILE_ROW(kind, name) X("hostile: " name, r->dialogue.hostile[kind])
 

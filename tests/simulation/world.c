@@ -113,11 +113,8 @@ static void node_sends_piece(void *user, size_t pending);
 static void node_start(struct world_node *wn)
 {
         struct world *world = wn->world;
-        struct node_config config = {TRANSPORT_LIMITS_DEFAULT, SERVICE_LIMITS_DEFAULT};
 
-        config.service.streams_per_conn = 64; /* within reach of the hostile clients */
-        config.service.streams = 1024;
-        wn->node = node_new(&world->tc.ctx, &config);
+        wn->node = node_new(&world->tc.ctx, &world->plan.node);
         if (!wn->node) abort();
         wn->share = shared_log_share(world->shared, &node_log_events, wn->node);
         if (node_set_log(wn->node, wn->share)) abort();
@@ -287,11 +284,14 @@ static void retention_fire(void *arg)
 {
         struct world *world = arg;
         size_t which = world_choose(world, 2);
-        uint64_t upto = world_choose(world, read_upto(world, which) + 1);
+        uint64_t upto = read_upto(world, which);
         const struct log_record *records;
         size_t count;
 
-        if (upto && world_records(world, streams[which], &records, &count) == OK && count && records[count - 1].index >= upto) {
+        if (world_records(world, streams[which], &records, &count)) count = 0;
+        if (world->plan.retention_deep && count) upto = records[count - 1].index;
+        upto = world_choose(world, upto + 1);
+        if (upto && count && records[count - 1].index >= upto) {
                 stream_checker_truncates(world->checker, streams[which], 0, upto);
                 if (log_memory_truncate(world->memory, streams[which], 0, upto) == OK) world->figures.truncations++;
         }
@@ -387,7 +387,6 @@ static const struct sim_net_tap tap = {tap_opened, tap_written, tap_closed};
 
 struct world *world_new(uint64_t seed, enum broken broken)
 {
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
         struct world *world = calloc(1, sizeof *world);
 
         if (!world) abort();
@@ -397,7 +396,7 @@ struct world *world_new(uint64_t seed, enum broken broken)
         world->net = sim_net_new(&world->tc.ctx);
         world->checker = stream_checker_new(dump, world);
         world->shared = shared_log_new(&world->tc.ctx);
-        world->memory = log_memory_new(&world->tc.ctx, &limits, &shared_log_events, world->shared);
+        world->memory = log_memory_new(&world->tc.ctx, &world->plan.log_limits, &shared_log_events, world->shared);
         shared_log_set(world->shared, world->memory);
         sim_net_set_faults(world->net, &world->plan.net);
         sim_net_set_tap(world->net, &tap, world);

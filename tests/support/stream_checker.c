@@ -42,7 +42,8 @@ struct request {
         uint64_t key;          /* who was asked, and by whom: the answer's return and onward route, hashed */
         uint64_t id;           /* push, pull */
         uint64_t index, limit; /* pull */
-        uint64_t start;        /* pull: what retention had removed when it was asked */
+        const struct generation *generation; /* pull: the stream's when it was asked, ... */
+        uint64_t start;        /* ... and what retention had removed of that */
         uint64_t answers;      /* partitioned create: how many are due */
         uint64_t hash;         /* push: of its bytes; create, index: of what is named, which the answer repeats */
         struct push *push;
@@ -157,6 +158,7 @@ static void pull_fill(struct stream_checker *checker, struct watched *conn, cons
         out->id = id_of(in->id);
         out->index = in->index;
         out->limit = in->limit;
+        out->generation = stream ? stream->now : NULL;
         out->start = stream ? stream->now->start : 0;
         if (!conn->party) return;
         reach = conn->party->reader.reach;
@@ -346,7 +348,7 @@ static void pushed(struct stream_checker *checker, const struct stream_response 
 /* What is wrong with an answer to a pull, as one from this generation. */
 static bool pull_fits(const struct generation *generation, const struct request *request, struct bytes messages, uint64_t *is, uint64_t *should)
 {
-        uint64_t from = request->index > request->start ? request->index : request->start;
+        uint64_t start = generation == request->generation ? request->start : 0, from = request->index > start ? request->index : start;
         size_t at = generation_find(generation, from), latest = generation_find(generation, generation->start);
         struct stream_message message;
         bool first = true;
