@@ -48,14 +48,19 @@ static void turns(void)
                 loop_run_once(loop);
 }
 
+/* From a new address each time: one alone runs out of ports, as those of the connections that the server ends first are not free for a
+ * while. */
 static int connected(void)
 {
+        static uint32_t count;
         static const struct linger at_once = {.l_onoff = 1}; /* nothing of it stays, or ports would run out */
+        struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + count++ % 60000)};
         struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
         to.sin_port = htons((uint16_t)strtoul(strrchr(http_address(http), ':') + 1, NULL, 10));
         fuzz_require(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+        fuzz_require(bind(fd, (struct sockaddr *)&from, sizeof from) == 0);
         fuzz_require(connect(fd, (struct sockaddr *)&to, sizeof to) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
         return fd;
 }
