@@ -116,7 +116,7 @@ def test_streams_and_connections_at_once_and_gone(request, start, keep, where, c
     neighbour.served()
     before, descriptors, threads = hostile.rss(node), hostile.descriptors(node), len(os.listdir(f"/proc/{node.pid}/task"))
     running = load(node, keep, count, 2 * count, 100, hold=True)
-    result = json.loads(running.wait_count(1, "out", 300)[0])
+    result = json.loads(running.wait_count(1, "out", 1500)[0])
     figures = hostile.figures(node)
     full, cpu = hostile.rss(node), idle_cpu(node, 3)
     assert figures["connections"] == count + 1 and figures["streams"] == count + 1
@@ -132,7 +132,7 @@ def test_streams_and_connections_at_once_and_gone(request, start, keep, where, c
         descriptors=[descriptors, hostile.descriptors(node)], threads=[threads, len(os.listdir(f"/proc/{node.pid}/task"))],
     )
     again = load(node, keep, count, count, 100)
-    assert again.wait(300) == 0, again.tail()
+    assert again.wait(1500) == 0, again.tail()
     hostile.until_figures(node, connections=1, streams=1, timeout=60)
     say(f"{where} again", rss_after=hostile.rss(node))
     neighbour.finish()

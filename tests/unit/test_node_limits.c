@@ -48,6 +48,123 @@ static void good_is_served(struct good *good)
         good->next++;
 }
 
+/* --- each limit that one client reaches ------------------------------------------------------------------------------------ */
+
+struct bad {
+        struct bench *bench;
+        struct bench_client *client;
+        struct bytes to;
+};
+
+static void too_many_connections(struct bad *bad)
+{
+        for (int i = 0; i < 3; i++) bad->client = bench_connect(bad->bench);
+}
+
+static void a_long_route(struct bad *bad)
+{
+        /* Four addresses where three are allowed. */
+        bench_feed(bad->client, BYTES_LITERAL("\x00\x13\x01\x04\x00\x01" "a\x00\x01" "b\x00\x01" "c\x00\x01" "d\x00\x00\x00\x00\x00\x00\x00"));
+}
+
+static void a_frame_that_never_ends(struct bad *bad)
+{
+        bench_feed(bad->client, BYTES_LITERAL("\xff\xff\x01"));
+        bench_advance(bad->bench, 2000);
+}
+
+static void no_frame_at_all(struct bad *bad)
+{
+        bad->client = bench_connect(bad->bench);
+        bench_advance(bad->bench, 2000);
+}
+
+static void takes_nothing(struct bad *bad)
+{
+        bad->client->slow = true;
+        bench_push(bad->client, bad->to, 1, BYTES_LITERAL("x"));
+        bench_advance(bad->bench, 2000);
+}
+
+static void too_much_output(struct bad *bad)
+{
+        bad->client->slow = true;
+        for (uint64_t i = 0; i < 40; i++) bench_push(bad->client, bad->to, i, BYTES_LITERAL("x"));
+}
+
+static void too_many_streams(struct bad *bad)
+{
+        for (int i = 0; i < 4; i++) bench_create(bad->client, i % 2 ? "one" : i ? "two" : "three");
+        bench_create(bad->client, "four");
+}
+
+static void too_many_pulls(struct bad *bad)
+{
+        for (uint64_t i = 0; i < 4; i++) bench_pull(bad->client, bad->to, i, 1000, 1);
+}
+
+static void a_long_name(struct bad *bad) { bench_create(bad->client, "a_name_of_21_letters_"); }
+static void many_partitions(struct bad *bad) { bench_create_partitioned(bad->client, "p", 3); }
+static void a_large_record(struct bad *bad) { bench_push(bad->client, bad->to, 1, BYTES_LITERAL("0123456789012345678901234567890123456789")); }
+
+#define SET(group, field, number) offsetof(struct node_config, group.field), sizeof(((struct node_config *)0)->group.field), number
+
+static const struct {
+        const char *name;
+        size_t at, size;
+        uint64_t value;
+        void (*reach)(struct bad *bad);
+        enum stat_id stat;
+        uint64_t counts;
+        bool closes;
+} reached[] = {
+        {"connections", SET(transport, connections, 4), too_many_connections, STAT_CONNS_REFUSED, 1, true},
+        {"route_hops", SET(transport, route_hops, 3), a_long_route, STAT_FRAMES_MALFORMED, 1, true},
+        {"frame_start_ms", SET(transport, frame_start_ms, 1000), a_frame_that_never_ends, STAT_CONNS_TIMED_OUT, 1, true},
+        {"first_frame_ms", SET(transport, first_frame_ms, 1000), no_frame_at_all, STAT_CONNS_TIMED_OUT, 1, true},
+        {"send_stalled_ms", SET(transport, send_stalled_ms, 1000), takes_nothing, STAT_CONNS_TIMED_OUT, 1, true},
+        {"output_high", SET(transport, output_high, 1000), too_much_output, STAT_LIMIT_OUTPUT, 1, false},
+        {"output_max", SET(transport, output_max, 900), too_much_output, STAT_CONNS_OUTPUT_FULL, 1, true},
+        {"streams", SET(service, streams, 4), too_many_streams, STAT_LIMIT_STREAMS, 2, false},
+        {"streams_per_conn", SET(service, streams_per_conn, 3), too_many_streams, STAT_LIMIT_STREAMS, 2, false},
+        {"pulls_per_conn", SET(service, pulls_per_conn, 3), too_many_pulls, STAT_LIMIT_PULLS, 1, false},
+        {"name_max", SET(service, name_max, 20), a_long_name, STAT_REQUESTS_INVALID, 1, false},
+        {"partitions", SET(service, partitions, 2), many_partitions, STAT_REQUESTS_INVALID, 1, false},
+        {"record_max", SET(service, record_max, 39), a_large_record, STAT_PUSHES_FAILED, 1, false},
+};
+
+static void set_limit(struct node_config *config, size_t at, size_t size, uint64_t value)
+{
+        if (size == sizeof(uint32_t))
+                memcpy((uint8_t *)config + at, &(uint32_t){(uint32_t)value}, size);
+        else
+                memcpy((uint8_t *)config + at, &(size_t){(size_t)value}, sizeof(size_t));
+}
+
+static void each_limit_is_reached_counted_and_not_noticed_by_others(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < sizeof reached / sizeof *reached; i++) {
+                struct bench *bench = bench_new(i);
+                struct bad bad = {.bench = bench};
+                struct good good;
+
+                set_limit(&bench->config, reached[i].at, reached[i].size, reached[i].value);
+                bench_start(bench);
+                good = good_from(bench, "192.0.2.2:1");
+                good_is_served(&good);
+                bad.client = bench_connect(bench);
+                bad.to = bench_made(bad.client, "bad");
+                uint64_t before = bench_stat(bench, reached[i].stat);
+                reached[i].reach(&bad);
+                if (bench_stat(bench, reached[i].stat) != before + reached[i].counts)
+                        fail_msg("%s: %s is %llu", reached[i].name, stat_name(reached[i].stat), (unsigned long long)bench_stat(bench, reached[i].stat));
+                if (bad.client->link->closed != reached[i].closes) fail_msg("%s: closed: %d", reached[i].name, bad.client->link->closed);
+                good_is_served(&good);
+                bench_free(bench);
+        }
+}
+
 /* --- rates --------------------------------------------------------------------------------------------------------------- */
 
 static void R4_a_connection_beyond_its_rate_waits(void **state)
@@ -339,6 +456,7 @@ static void R9_sums_shrink_with_connections_that_go(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(each_limit_is_reached_counted_and_not_noticed_by_others),
                 cmocka_unit_test(R4_a_connection_beyond_its_rate_waits),
                 cmocka_unit_test(R4_G18_many_who_flood_get_small_shares_of_a_turn),
                 cmocka_unit_test(R4_bytes_have_a_rate_too),

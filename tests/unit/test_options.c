@@ -300,6 +300,49 @@ static void test_every_limit_can_be_set(void **state)
         free(help);
 }
 
+static void check_read(int argc, char **argv, const char *expected)
+{
+        struct reason why = {""};
+        struct options o;
+
+        if (expected) {
+                assert_err(options_read(&o, argc, argv, &why), ERR_USAGE);
+                if (!strstr(why.text, expected)) fail_msg("\"%s\" is not in \"%s\"", expected, why.text);
+        } else {
+                assert_ok(options_read(&o, argc, argv, &why));
+        }
+        options_clear(&o);
+}
+
+/* The most that options may be is taken, one more is refused with a sentence. */
+static void test_its_own_limits(void **state)
+{
+        static char text[OPTION_TEXT_MAX + 1], *many[2 * OPTION_PROPERTIES_MAX + 4], path[] = "/tmp/strop-options-XXXXXX";
+        char *one[] = {ARG("strop-node"), ARG("--stream-prefix"), text, NULL}, *file[] = {ARG("strop-node"), ARG("--config"), path, NULL};
+        int count = 1, fd = mkstemp(path);
+
+        (void)state;
+        memset(text, 'x', OPTION_TEXT_MAX - 1);
+        check_read(3, one, NULL);
+        text[OPTION_TEXT_MAX - 1] = 'x';
+        check_read(3, one, "longer than 1023");
+        many[0] = ARG("strop-node");
+        for (int i = 0; i < OPTION_PROPERTIES_MAX; i++) {
+                many[count++] = ARG("-X");
+                many[count++] = ARG("a=b");
+        }
+        check_read(count, many, NULL);
+        many[count++] = ARG("-Xc=d");
+        check_read(count, many, "more than 128");
+        assert_true(fd >= 0);
+        for (int i = 0; i < OPTION_FILE_MAX; i += 16) assert_int_equal(write(fd, "; filled so far\n", 16), 16);
+        check_read(3, file, NULL);
+        assert_int_equal(write(fd, ";", 1), 1);
+        check_read(3, file, "larger than 1048576");
+        close(fd);
+        unlink(path);
+}
+
 /* The command line wins over the file. */
 static void test_precedence(void **state)
 {
@@ -326,6 +369,7 @@ int main(void)
                 cmocka_unit_test(test_file), cmocka_unit_test(test_file_lines), cmocka_unit_test(test_precedence),
                 cmocka_unit_test(test_sample_holds_the_defaults), cmocka_unit_test(test_documents_match),
                 cmocka_unit_test(test_every_limit_can_be_set), cmocka_unit_test(test_operations_table_matches),
+                cmocka_unit_test(test_its_own_limits),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
