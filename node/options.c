@@ -113,6 +113,7 @@ static const struct limit_row limits[] = {
         LIMIT(log, topics_per_producer, "topics", 1, 100000, "one producer serves"),
         LIMIT(log, create_patience_ms, "ms", 0, 60000, "that refused replicas are asked for again, since brokers may be only just back"),
         LIMIT(log, index_answer_ms, "ms", 100, 3600000, "without an answer to a request for an index: asked again"),
+        LIMIT(log, topics_per_consumer, "topics", 1, 1000000, "one consumer comes to know before a new one takes its place"),
 };
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))

@@ -53,6 +53,7 @@ struct log_limits {
         size_t topics_per_producer;
         uint32_t create_patience_ms;  /* brokers that are just back refuse replicas for a moment: so long it is asked again, then an error */
         uint32_t index_answer_ms;     /* no answer to a request for an index for so long: asked again, by a new instance of librdkafka */
+        size_t topics_per_consumer;   /* topics that one consumer comes to know; librdkafka forgets none, so then a new one takes its place */
 };
 
 #define LOG_LIMITS_DEFAULT \
@@ -60,7 +61,7 @@ struct log_limits {
                 .append_bytes_high = 64u << 20, .append_bytes_low = 32u << 20, .tail_bytes = 64u << 20, \
                 .fetched_bytes = 32u << 20, \
                 .index_saves_in_flight = 64, .index_save_ms = 100, .index_entries = 100000, .sweep_ms = 250, \
-                .sweep_chunk = 100, .topics_per_producer = 250, .create_patience_ms = 5000, .index_answer_ms = 10000, \
+                .sweep_chunk = 100, .topics_per_producer = 250, .topics_per_consumer = 1000, .create_patience_ms = 5000, .index_answer_ms = 10000, \
         })
 
 /* The client side. */

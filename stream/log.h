@@ -61,7 +61,8 @@ struct log_ops {
         /* Data is copied. Appends to one stream are stored in the order in which they are asked for. Away: kept and tried until stored.
          * OK with index; ERR_NOT_FOUND (no such topic or partition), ERR_TOO_LARGE, ERR_NOT_ALLOWED, ERR_FAILED: definitely not stored. */
         void (*append)(struct log *log, struct log_stream *stream, struct bytes data, uint64_t token);
-        /* No such topic or partition, or away until the time is over: no records, OK. */
+        /* No such topic or partition, or away until the time is over: no records, OK. Nobody is held for a topic that is gone: when it is
+         * deleted, or made anew and ends before the index, the answer is empty at once. */
         void (*read)(struct log *log, struct log_stream *stream, const struct log_read *read, uint64_t token);
         /* The index that `client` last saved; held while it cannot be known, never a false "absent". A stream known not to exist: absent. */
         void (*index_load)(struct log *log, const char *client, const char *name, uint32_t partition, uint64_t token);

@@ -44,6 +44,7 @@ struct op {
         struct log_stream *stream; /* append, read: counted */
         bool known;                /* somebody waits for the completion */
         bool late;                 /* the log stops: the answer is that */
+        bool gone;                 /* read: its topic was deleted while it was held */
         char *name, *client;       /* create, index load */
         uint32_t partition;        /* index load: which; create: how many */
         uint8_t *data;             /* append; counted in append_bytes */
@@ -373,7 +374,7 @@ static void read_try(struct op *op)
         uint64_t now = context_now_ms(m->ctx);
         struct log_record *records = NULL;
         size_t too_large = 0, count = part ? read_collect(part, &op->read, &records, &too_large) : 0;
-        bool wait = !count && op->read.max_records && (part || m->faults.away);
+        bool wait = !count && !op->gone && op->read.max_records && (part || m->faults.away);
 
         if (wait && now < op->hold_until_ms) {
                 op_hold(op);
@@ -708,14 +709,18 @@ void log_memory_set_faults(struct log *log, const struct log_memory_faults *faul
 }
 
 /* Lets those look again who wait at this stream. */
-static void stream_changed(struct memory_log *m, const char *name, uint32_t partition)
+static void stream_changed(struct memory_log *m, const char *name, uint32_t partition, bool gone)
 {
         char *key = key_make(partition, name, "");
         struct log_stream *stream;
+        struct op *op;
 
         HASH_FIND_STR(m->streams, key, stream);
         free(key);
-        if (stream) readers_wake(stream);
+        if (!stream) return;
+        TAILQ_FOREACH(op, &stream->reads, next)
+                if (op->state == OP_HELD) op->gone = gone;
+        readers_wake(stream);
 }
 
 enum err log_memory_write(struct log *log, const char *name, uint32_t partition, struct bytes data, uint64_t hole)
@@ -725,7 +730,7 @@ enum err log_memory_write(struct log *log, const char *name, uint32_t partition,
 
         if (!part) return ERR_NOT_FOUND;
         partition_append(part, data, hole);
-        stream_changed(m, name, partition);
+        stream_changed(m, name, partition, false);
         return OK;
 }
 
@@ -764,7 +769,7 @@ void log_memory_delete(struct log *log, const char *name)
         uint32_t count = topic->count;
         topic_free(m, topic);
         saves_settle(m); /* Kafka forgets the groups' offsets of a topic with the topic */
-        for (uint32_t i = 0; i < count; i++) stream_changed(m, name, i);
+        for (uint32_t i = 0; i < count; i++) stream_changed(m, name, i, true);
 }
 
 enum err log_memory_dump(struct log *log, const char *name, uint32_t partition, const struct log_record **records, size_t *count)

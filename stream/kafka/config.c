@@ -77,6 +77,11 @@ static const struct kafka_property consumer_fixed[] = {
         {"enable.partition.eof", "true"},
 };
 
+/* Which broker leads a partition is asked anew after this: when ends are asked for, librdkafka 2.0.2 goes on asking the broker that led it before,
+ * whatever that one answers, and nothing is told of all partitions in the question. */
+static const struct kafka_property control_defaults[] = {
+        {"metadata.max.age.ms", "5000"},
+};
 /* A consumer with a group that it never joins: librdkafka 2.0.2 looks for the coordinator anew through the instance's own group when it
  * is told that a group's offsets are elsewhere, and an instance without a group ends the process there. */
 static const struct kafka_property control_fixed[] = {
@@ -132,7 +137,7 @@ static enum err set_role(rd_kafka_conf_t *conf, enum kafka_role role, bool fixed
                 const struct kafka_property *fixed;
                 size_t fixed_count;
         } roles[] = {
-                [KAFKA_CONTROL] = {NULL, 0, control_fixed, LENGTH(control_fixed)},
+                [KAFKA_CONTROL] = {control_defaults, LENGTH(control_defaults), control_fixed, LENGTH(control_fixed)},
                 [KAFKA_PRODUCER] = {producer_defaults, LENGTH(producer_defaults), producer_fixed, LENGTH(producer_fixed)},
                 [KAFKA_CAREFUL_PRODUCER] = {producer_defaults, LENGTH(producer_defaults), careful_producer_fixed, LENGTH(careful_producer_fixed)},
                 [KAFKA_HISTORY] = {history_defaults, LENGTH(history_defaults), consumer_fixed, LENGTH(consumer_fixed)},

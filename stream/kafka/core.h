@@ -35,7 +35,7 @@ struct kafka_log {
         struct loop *loop;
         struct context *ctx;
         char *prefix, *group_prefix; /* never NULL */
-        int replication_factor;
+        int replication_factor, embedded_count;
         struct log_limits limits;
         struct kafka_property *properties; /* own, into property_text */
         size_t property_count;

@@ -139,7 +139,7 @@ static enum err start(struct embedded *embedded, struct reason *why)
                 rd_kafka_conf_destroy(conf);
                 return fail(why, ERR_SYSTEM, "%s", text);
         }
-        if (!(embedded->mock = rd_kafka_mock_cluster_new(embedded->host, 1)))
+        if (!(embedded->mock = rd_kafka_mock_cluster_new(embedded->host, embedded->cluster.log->embedded_count)))
                 return fail(why, ERR_SYSTEM, "librdkafka refused to start its mock cluster");
         if (!(embedded->cluster.brokers = strdup(rd_kafka_mock_cluster_bootstraps(embedded->mock))))
                 return fail(why, ERR_NO_MEMORY, "out of memory");
@@ -176,8 +176,15 @@ const char *embedded_brokers(struct log *log)
 
 void embedded_set_down(struct log *log, bool down)
 {
-        if (down) rd_kafka_mock_broker_set_down(embedded_of_log(log)->mock, 1);
-        else rd_kafka_mock_broker_set_up(embedded_of_log(log)->mock, 1);
+        for (int id = 1; id <= embedded_of_log(log)->cluster.log->embedded_count; id++) {
+                if (down) rd_kafka_mock_broker_set_down(embedded_of_log(log)->mock, id);
+                else rd_kafka_mock_broker_set_up(embedded_of_log(log)->mock, id);
+        }
+}
+
+void embedded_set_leader(struct log *log, const char *topic, uint32_t partition, int broker)
+{
+        rd_kafka_mock_partition_set_leader(embedded_of_log(log)->mock, topic, (int)partition, broker);
 }
 
 void embedded_set_delay(struct log *log, int ms)

@@ -10,8 +10,10 @@
 
 /* The cluster's address, for an instance of librdkafka beside the log. */
 const char *embedded_brokers(struct log *log);
-/* The broker does not answer any more, or again. */
+/* The brokers do not answer any more, or again. */
 void embedded_set_down(struct log *log, bool down);
+/* This broker, from 1 on, leads the partition from now on; -1: none does. */
+void embedded_set_leader(struct log *log, const char *topic, uint32_t partition, int broker);
 /* Answers to the broker are late by so much. */
 void embedded_set_delay(struct log *log, int ms);
 /* The next `count` requests of this kind (Kafka's API key: 0 produce, 1 fetch, 2 list offsets, 3 metadata, 8 offset commit,

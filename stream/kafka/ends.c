@@ -1,6 +1,7 @@
 /* Where logs end, asked by the helper for many streams at once. Streams whose end a reader needs to know are asked about soon; those
  * that have a reader at their end are swept again and again, so that what others write is found; the period grows with their
- * number. */
+ * number. librdkafka answers nothing of a question while it knows no leader of one of its partitions, so those are asked about apart, now and
+ * then, and not for long. */
 #include "stream/kafka/reader_parts.h"
 #include "transport/base/logger.h"
 
@@ -9,6 +10,8 @@
 enum {
         ANSWER_MS = 2000,
         AGAIN_MS = 100,       /* Kafka could not say: a topic was made just now, or its leader moves */
+        SLOW_MS = 1000,       /* streams without a leader are asked about once in so long, */
+        SLOW_ANSWER_MS = 200, /* ... and the helper waits for them no longer than this */
         STREAMS_A_MS = 10,    /* swept streams for each millisecond of the period: about 2 % of a processor */
 };
 
@@ -20,10 +23,11 @@ struct ends_entry {
 
 struct ends {
         struct reader *reader;
-        struct stream_list swept, urgent, pausing;
+        struct stream_list swept, urgent, pausing, slow;
         size_t swept_count, left;       /* left: to be asked about in this sweep */
-        struct timer round, again;
+        struct timer round, again, slow_timer;
         bool out;                       /* the job is the helper's */
+        bool slow_due, slowly;          /* it is time for slow ones; the question that is out is about such */
         struct helper_job job;
         uint64_t asked_ms;
         rd_kafka_t *rk;
@@ -41,7 +45,7 @@ static void ask_run(struct helper_job *job)
 {
         struct ends *ends = HELPER_JOB_OWNER(job, struct ends, job);
 
-        ends->err = rd_kafka_offsets_for_times(ends->rk, ends->list, ANSWER_MS);
+        ends->err = rd_kafka_offsets_for_times(ends->rk, ends->list, ends->slowly ? SLOW_ANSWER_MS : ANSWER_MS);
 }
 
 static void add(struct ends *ends, struct log_stream *stream)
@@ -56,6 +60,22 @@ static void add(struct ends *ends, struct log_stream *stream)
         s->asking = true;
         partition = rd_kafka_topic_partition_list_add(ends->list, stream->topic->name, (int32_t)stream->partition);
         partition->offset = RD_KAFKA_OFFSET_END;
+}
+
+static void collect_slow(struct ends *ends)
+{
+        struct log_stream *stream;
+
+        TAILQ_FOREACH(stream, &ends->slow, read.by_end) {
+                if (ends->count == ends->cap) break;
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
+                if (!stream->read.asking) add(ends, stream);
+        }
+        /* Those that were asked about go behind the others. */
+        for (size_t i = 0; i < ends->count; i++) {
+                TAILQ_REMOVE(&ends->slow, ends->entries[i].stream, read.by_end);
+                TAILQ_INSERT_TAIL(&ends->slow, ends->entries[i].stream, read.by_end);
+        }
 }
 
 static void collect(struct ends *ends)
@@ -96,6 +116,17 @@ static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t
         }
 }
 
+/* What is asked about next is asked about apart, as long as Kafka knows no leader. */
+static void note_leader(struct ends *ends, struct log_stream *stream, rd_kafka_resp_err_t err)
+{
+        if (err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
+                reader_no_leader(stream);
+        } else {
+                stream->read.no_leader = false;
+                if (stream->read.ends == ENDS_SLOW) ends_leave(ends, stream);
+        }
+}
+
 /* Kafka could not say. */
 static void pause_urgent(struct ends *ends, struct log_stream *stream)
 {
@@ -108,9 +139,11 @@ static void pause_urgent(struct ends *ends, struct log_stream *stream)
 static void take_answer(struct ends *ends, const struct ends_entry *entry, const rd_kafka_topic_partition_t *answer)
 {
         struct log_stream *stream = entry->stream;
-        rd_kafka_resp_err_t err = ends->err ? ends->err : answer->err;
+        rd_kafka_resp_err_t err = answer->err;
 
-        if (!err && answer->offset < 0) err = RD_KAFKA_RESP_ERR__RETRY;
+        /* A question that failed says nothing of a partition that has no error of its own: it was asked with the wrong ones. */
+        if (!err && (ends->err || answer->offset < 0)) err = RD_KAFKA_RESP_ERR__RETRY;
+        note_leader(ends, stream, answer->err);
         switch (kafka_verdict(err)) {
         case KAFKA_FINE: take_end(ends, entry, (uint64_t)answer->offset); break;
         case KAFKA_ABSENT: reader_absent(stream); break;
@@ -158,12 +191,15 @@ static void ask_next(struct ends *ends)
         struct kafka_log *log = ends->reader->log;
 
         if (ends->out || ends->reader->given_up || health_away(log->health)) return;
-        if (TAILQ_EMPTY(&ends->urgent) && ends->left == 0) {
+        if (TAILQ_EMPTY(&ends->urgent) && ends->left == 0 && !ends->slow_due) {
                 if (ends->swept_count) reader_set_timer(ends->reader, &ends->round, period_ms(ends));
                 return;
         }
         ends->list = rd_kafka_topic_partition_list_new((int)ends->cap);
-        collect(ends);
+        ends->slowly = ends->slow_due;
+        ends->slow_due = false;
+        if (ends->slowly) collect_slow(ends);
+        else collect(ends);
         ends->rk = log->control.rk;
         ends->asked_ms = context_now_ms(log->ctx);
         ends->out = true;
@@ -191,9 +227,31 @@ static void pause_over(void *arg)
         }
 }
 
+static void slow_is_due(void *arg)
+{
+        struct ends *ends = arg;
+
+        if (TAILQ_EMPTY(&ends->slow)) return;
+        ends->slow_due = true;
+        reader_set_timer(ends->reader, &ends->slow_timer, SLOW_MS);
+        ask_next(ends);
+}
+
+/* True for a stream without a leader: it is asked about now and then. */
+static bool is_slow(struct ends *ends, struct log_stream *stream)
+{
+        if (!stream->read.no_leader) return false;
+        if (stream->read.ends == ENDS_SLOW) return true;
+        ends_leave(ends, stream);
+        stream->read.ends = ENDS_SLOW;
+        TAILQ_INSERT_TAIL(&ends->slow, stream, read.by_end);
+        reader_set_timer(ends->reader, &ends->slow_timer, SLOW_MS);
+        return true;
+}
+
 void ends_ask(struct ends *ends, struct log_stream *stream)
 {
-        if (stream->read.asking || stream->read.ends == ENDS_URGENT || stream->read.ends == ENDS_PAUSE) return;
+        if (is_slow(ends, stream) || stream->read.asking || stream->read.ends == ENDS_URGENT || stream->read.ends == ENDS_PAUSE) return;
         ends_leave(ends, stream);
         stream->read.ends = ENDS_URGENT;
         TAILQ_INSERT_TAIL(&ends->urgent, stream, read.by_end);
@@ -202,7 +260,7 @@ void ends_ask(struct ends *ends, struct log_stream *stream)
 
 void ends_sweep(struct ends *ends, struct log_stream *stream)
 {
-        if (stream->read.ends == ENDS_SWEPT) return;
+        if (is_slow(ends, stream) || stream->read.ends == ENDS_SWEPT) return;
         ends_leave(ends, stream);
         stream->read.ends = ENDS_SWEPT;
         TAILQ_INSERT_TAIL(&ends->swept, stream, read.by_end);
@@ -221,6 +279,7 @@ void ends_leave(struct ends *ends, struct log_stream *stream)
                 break;
         case ENDS_URGENT: TAILQ_REMOVE(&ends->urgent, stream, read.by_end); break;
         case ENDS_PAUSE: TAILQ_REMOVE(&ends->pausing, stream, read.by_end); break;
+        case ENDS_SLOW: TAILQ_REMOVE(&ends->slow, stream, read.by_end); break;
         }
         stream->read.ends = ENDS_NOTHING;
 }
@@ -243,8 +302,10 @@ struct ends *ends_new(struct reader *reader)
         TAILQ_INIT(&ends->swept);
         TAILQ_INIT(&ends->urgent);
         TAILQ_INIT(&ends->pausing);
+        TAILQ_INIT(&ends->slow);
         timer_init(&ends->round, begin_round, ends);
         timer_init(&ends->again, pause_over, ends);
+        timer_init(&ends->slow_timer, slow_is_due, ends);
         return ends;
 }
 
@@ -252,6 +313,7 @@ void ends_stop(struct ends *ends)
 {
         context_timer_stop(ends->reader->log->ctx, &ends->round);
         context_timer_stop(ends->reader->log->ctx, &ends->again);
+        context_timer_stop(ends->reader->log->ctx, &ends->slow_timer);
 }
 
 void ends_free(struct ends *ends)

@@ -23,7 +23,7 @@ struct fetcher {
         enum kafka_role role;
         size_t run_max;
         const struct fetch_events *events;
-        struct handle handle;
+        struct consumers consumers;
         struct fetch *fetches; /* by id */
         uint64_t ids;
         int ready[2];
@@ -32,16 +32,23 @@ struct fetcher {
 
 /* --- the helper's part --- */
 
+static enum fetch_outcome look_at(const struct rd_kafka_metadata_topic *topic, uint32_t partition)
+{
+        for (int i = 0; i < topic->partition_cnt; i++)
+                if (topic->partitions[i].id == (int32_t)partition) return topic->partitions[i].leader < 0 ? FETCH_NO_LEADER : FETCH_STOPPED;
+        return FETCH_ABSENT;
+}
+
 static enum fetch_outcome look(struct fetch *fetch)
 {
         const struct rd_kafka_metadata *metadata;
-        rd_kafka_resp_err_t err = rd_kafka_metadata(fetch->fetcher->handle.rk, 0, fetch->rkt, &metadata, LOOK_MS);
+        rd_kafka_resp_err_t err = rd_kafka_metadata(fetch->consumer->handle.rk, 0, fetch->rkt, &metadata, LOOK_MS);
         enum fetch_outcome outcome = FETCH_STOPPED;
 
         if (err) return FETCH_FAILED;
         if (metadata->topic_cnt != 1) outcome = FETCH_FAILED;
         else if (metadata->topics[0].err) err = metadata->topics[0].err;
-        else if (fetch->stream->partition >= (uint32_t)metadata->topics[0].partition_cnt) outcome = FETCH_ABSENT;
+        else outcome = look_at(&metadata->topics[0], fetch->stream->partition);
         rd_kafka_metadata_destroy(metadata);
         switch (kafka_verdict(err)) {
         case KAFKA_FINE: return outcome;
@@ -54,7 +61,7 @@ static enum fetch_outcome look(struct fetch *fetch)
 static void start_run(struct helper_job *job)
 {
         struct fetch *fetch = HELPER_JOB_OWNER(job, struct fetch, job);
-        rd_kafka_t *rk = fetch->fetcher->handle.rk;
+        rd_kafka_t *rk = fetch->consumer->handle.rk;
 
         fetch->outcome = FETCH_FAILED;
         if (!(fetch->rkt = rd_kafka_topic_new(rk, fetch->stream->topic->name, NULL))) return;
@@ -71,7 +78,7 @@ static void start_run(struct helper_job *job)
 static void ask_bounds(struct fetch *fetch)
 {
         int64_t low, high;
-        rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(fetch->fetcher->handle.rk, fetch->stream->topic->name,
+        rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(fetch->consumer->handle.rk, fetch->stream->topic->name,
                                                                    (int32_t)fetch->stream->partition, &low, &high, LOOK_MS);
 
         if (err || low < 0 || high < low) {
@@ -107,6 +114,7 @@ static void end_run(struct helper_job *job)
 static void fetch_free(struct fetch *fetch)
 {
         HASH_DEL(fetch->fetcher->fetches, fetch);
+        consumers_give_back(&fetch->fetcher->consumers, fetch->consumer);
         run_clear(&fetch->run);
         free(fetch);
 }
@@ -221,13 +229,6 @@ static void take_ready(void *arg)
         }
 }
 
-/* Nothing but errors and log lines comes to the main queue. */
-static void take_nothing(void *user, rd_kafka_event_t *event)
-{
-        (void)user;
-        (void)event;
-}
-
 static enum err open_pipe(struct fetcher *fetcher, struct reason *why)
 {
         if (pipe2(fetcher->ready, O_CLOEXEC | O_NONBLOCK) < 0) return fail(why, ERR_SYSTEM, "no pipe: %s", strerror(errno));
@@ -241,14 +242,12 @@ enum err fetcher_new(struct kafka_log *log, enum kafka_role role, size_t run_max
                      struct fetcher **out, struct reason *why)
 {
         struct fetcher *fetcher = calloc(1, sizeof *fetcher);
-        rd_kafka_conf_t *conf;
         enum err err;
 
         if (!fetcher) return fail(why, ERR_NO_MEMORY, "out of memory");
         *fetcher = (struct fetcher){.log = log, .role = role, .run_max = run_max, .events = events};
         if ((err = open_pipe(fetcher, why))) goto fail;
-        if ((err = kafka_log_conf(log, role, &conf, why))) goto fail_pipe;
-        if ((err = handle_open(&fetcher->handle, log->loop, log->health, role, conf, take_nothing, fetcher, why))) goto fail_pipe;
+        if ((err = consumers_open(&fetcher->consumers, log, role, why))) goto fail_pipe;
         *out = fetcher;
         return OK;
 fail_pipe:
@@ -271,8 +270,7 @@ void fetcher_free(struct fetcher *fetcher)
                 close_queue(fetch);
                 fetch_free(fetch);
         }
-        handle_mute(&fetcher->handle);
-        handle_destroy_or_leave(&fetcher->handle);
+        consumers_close(&fetcher->consumers);
         close(fetcher->ready[0]);
         close(fetcher->ready[1]);
         free(fetcher);
@@ -291,9 +289,11 @@ struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, ui
         fetch->id = ++fetcher->ids;
         fetch->fetcher = fetcher;
         fetch->stream = stream;
+        fetch->consumer = consumers_take(&fetcher->consumers, stream->topic->name);
         fetch->state = FETCH_STARTING;
         run_init(&fetch->run, from);
         HASH_ADD(hh, fetcher->fetches, id, sizeof fetch->id, fetch);
+        context_count(fetcher->log->ctx, STAT_FETCHES);
         fetch->job = (struct helper_job){.run = start_run, .done = start_done};
         helper_ask(fetcher->log->helper, &fetch->job);
         return fetch;

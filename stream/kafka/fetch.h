@@ -3,7 +3,7 @@
 #ifndef STROP_STREAM_KAFKA_FETCH_H
 #define STROP_STREAM_KAFKA_FETCH_H
 
-#include "stream/kafka/core.h"
+#include "stream/kafka/consumers.h"
 #include "stream/kafka/run.h"
 
 struct fetcher;
@@ -22,6 +22,7 @@ enum fetch_outcome {
         FETCH_RANGE,    /* its index is not in the log: [low, high) is */
         FETCH_ABSENT,   /* no such topic or partition */
         FETCH_DENIED,
+        FETCH_NO_LEADER,
         FETCH_FAILED,   /* not now */
 };
 
@@ -29,6 +30,7 @@ struct fetch {
         UT_hash_handle hh;
         uint64_t id;
         struct fetcher *fetcher;
+        struct consumer_instance *consumer;
         struct log_stream *stream; /* stays until `ended` */
         enum fetch_state state;
         enum fetch_outcome outcome;

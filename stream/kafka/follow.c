@@ -347,6 +347,7 @@ static void take_outcome(struct log_stream *stream, const struct fetch *fetch)
                 break;
         case FETCH_ABSENT: reader_absent(stream); break;
         case FETCH_FAILED: wants_pause(stream); break;
+        case FETCH_NO_LEADER: reader_no_leader(stream); break;
         case FETCH_DENIED:
                 health_warn(stream->log->health, "READ", "not allowed to read topic %s", stream->topic->name);
                 reader_finish_all(stream);

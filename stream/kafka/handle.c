@@ -157,18 +157,30 @@ static int end_in_thread(rd_kafka_t *rk)
         return -1;
 }
 
-void handle_destroy_or_leave(struct handle *handle)
+int handle_end(struct handle *handle)
 {
-        struct pollfd over = {.events = POLLIN};
+        rd_kafka_t *rk = handle->rk;
+        int ending;
 
-        if (!handle->rk) return;
         rd_kafka_queue_destroy(handle->queue);
-        over.fd = end_in_thread(handle->rk);
-        if (over.fd < 0) {
-                rd_kafka_destroy_flags(handle->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-        } else {
-                if (poll(&over, 1, LEAVE_MS) == 0) log_warning("kafka", "a consumer of librdkafka's does not end, and is left to itself");
-                close(over.fd);
-        }
         handle->rk = NULL;
+        ending = end_in_thread(rk);
+        if (ending < 0) rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        return ending;
+}
+
+void handle_leave(int ending)
+{
+        struct pollfd over = {.fd = ending, .events = POLLIN};
+
+        if (poll(&over, 1, 0) == 0) log_warning("kafka", "a consumer of librdkafka's does not end, and is left to itself");
+        close(ending);
+}
+
+void handle_await(int ending)
+{
+        struct pollfd over = {.fd = ending, .events = POLLIN};
+
+        (void)!poll(&over, 1, LEAVE_MS);
+        handle_leave(ending);
 }

@@ -29,9 +29,13 @@ MUST_USE enum err handle_renew(struct handle *handle, enum kafka_role role, rd_k
 void handle_mute(struct handle *handle);
 /* Ends the instance; blocks, so it is the helper's unless the log ends. Muted before; closed or never opened is fine. */
 void handle_destroy(struct handle *handle);
-/* The same for a consumer, within a bounded time: librdkafka 2.0.2 can wait for ever for a thread of its own when a topic was deleted under a
- * fetch (seen about once in ten runs of the model on a real Kafka). What has not ended by then is left to itself, with a warning; nothing of
- * ours is in its hands. */
-void handle_destroy_or_leave(struct handle *handle);
+/* Begins to end it, in a thread of its own, since librdkafka 2.0.2 can wait for ever for one of its own threads when a topic was deleted under a
+ * fetch (seen about once in ten runs of the model on a real Kafka). Nothing of ours is in its hands: for consumers. Muted before.
+ * What it returns is for one of the two below; -1: it has ended. */
+MUST_USE int handle_end(struct handle *handle);
+/* Waits until it has ended, for a bounded time. */
+void handle_await(int ending);
+/* Does not wait. */
+void handle_leave(int ending);
 
 #endif

@@ -397,6 +397,7 @@ static enum err copy_config(struct kafka_log *log, const struct kafka_config *co
 {
         log->limits = config->limits;
         log->replication_factor = config->replication_factor;
+        log->embedded_count = config->embedded_count > 0 ? config->embedded_count : 1;
         log->prefix = strdup(config->prefix ? config->prefix : "");
         log->group_prefix = strdup(config->group_prefix ? config->group_prefix : "");
         if (!log->prefix || !log->group_prefix || copy_properties(log, config) != OK) return fail(why, ERR_NO_MEMORY, "out of memory");

@@ -17,6 +17,7 @@ struct kafka_config {
         const char *prefix;                      /* put with "_" before topic names; NULL or "": none */
         const char *group_prefix;                /* put as it is before group names; NULL or "": none */
         int replication_factor;
+        int embedded_count;                      /* brokers of the embedded cluster; 0: one. More are for tests */
         struct log_limits limits;
 };
 

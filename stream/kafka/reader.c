@@ -122,7 +122,7 @@ enum read_need reader_need(const struct read *read)
         uint64_t index = read->ask.index;
 
         if (index > INT64_MAX) return READ_WAITS; /* no log of Kafka's goes so far */
-        if (!s->end_known || (index < s->end && !is_sure(read))) return READ_ASKS;
+        if (!s->end_known || (index < s->end && (!is_sure(read) || s->no_leader))) return READ_ASKS;
         if (s->live && s->live->state != FETCH_ENDING && run_covers(&s->live->run, index)) return s->live->at_end ? READ_WAITS : READ_COMES;
         if (s->history && s->history->state != FETCH_ENDING && run_covers(&s->history->run, index)) return READ_COMES;
         if (index < s->end) return READ_WANTS;
@@ -131,9 +131,13 @@ enum read_need reader_need(const struct read *read)
         return READ_WAITS;
 }
 
+/* Who waits behind the end of a topic that was made anew is let go at once, to look where it is. */
 static bool is_over(const struct read *read)
 {
-        return context_now_ms(read->stream->log->ctx) - read->asked_ms >= read->ask.hold_ms && reader_need(read) == READ_WAITS;
+        bool in_vain = read->of_another && read->ask.index > read->stream->read.end;
+
+        if (reader_need(read) != READ_WAITS) return false;
+        return in_vain || context_now_ms(read->stream->log->ctx) - read->asked_ms >= read->ask.hold_ms;
 }
 
 void reader_serve(struct log_stream *stream)
@@ -242,7 +246,10 @@ static void begin_anew(struct log_stream *stream)
 
         follow_drop(stream);
         stream->read.end_known = false;
-        TAILQ_FOREACH(read, &stream->read.reads, entry) read->ask.index = read->from;
+        TAILQ_FOREACH(read, &stream->read.reads, entry) {
+                read->ask.index = read->from;
+                read->of_another = true;
+        }
 }
 
 void reader_grown(struct log_stream *stream)
@@ -262,6 +269,12 @@ void reader_remade(struct log_stream *stream, uint64_t end)
         tail_reset(log->reader->tail, &s->tail);
         begin_anew(stream);
         reader_note_end(stream, end, context_now_ms(log->ctx));
+}
+
+void reader_no_leader(struct log_stream *stream)
+{
+        stream->read.no_leader = true;
+        if (stream->read.history) fetch_stop(stream->read.history);
 }
 
 void reader_absent(struct log_stream *stream)
@@ -317,8 +330,9 @@ void reader_topic_created(struct kafka_topic *topic)
 {
         struct log_stream *stream;
 
-        if (!topic->made) return;
         LIST_FOREACH(stream, &topic->streams, entry) {
+                stream->read.end_ms = 0;
+                if (!topic->made) continue;
                 stream->append.proven = false;
                 tail_reset(topic->log->reader->tail, &stream->read.tail);
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */

@@ -22,9 +22,10 @@ struct read_stream {
         uint64_t foreign_ms;          /* when a record of somebody else's was seen last */
         uint64_t idle_since_ms;
         TAILQ_ENTRY(log_stream) by_idle, by_run, by_want, by_end, by_acked, by_live;
-        enum { ENDS_NOTHING, ENDS_SWEPT, ENDS_URGENT, ENDS_PAUSE } ends; /* its list in the sweep of ends */
+        enum { ENDS_NOTHING, ENDS_SWEPT, ENDS_URGENT, ENDS_PAUSE, ENDS_SLOW } ends; /* its list in the sweep of ends */
         enum { WANTS_NOTHING, WANTS_FETCH, WANTS_PAUSE } wants;          /* its list of streams to be planned again */
         bool end_known;
+        bool no_leader;               /* Kafka could not say who leads it: it is asked about apart from others, and not fetched */
         bool asking;                  /* a look-up of its end is out */
         bool idle, acked, alive;      /* in the list of that name */
 };
@@ -48,7 +49,8 @@ void reader_cancel(struct waiting *waiting);
  * reader_flush. */
 void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record *take_record);
 void reader_flush(struct reader *reader);
-/* The topic is there; made by this node just now when topic->made. */
+/* The topic is there; made by this node just now when topic->made. If not, whoever asked for it wants to know what stands in it now: nothing is
+ * given from memory before Kafka has confirmed its end. */
 void reader_topic_created(struct kafka_topic *topic);
 /* Kafka can be reached again. */
 void reader_retry(struct reader *reader);

@@ -25,6 +25,7 @@ struct read {
         uint64_t from;          /* the index that was asked for: it holds again when the topic is made anew */
         struct timer deadline;
         uint64_t asked_ms, pass;
+        bool of_another;        /* it was asked for before the topic was made anew: nothing that it waits for behind the end will come */
 };
 
 struct ends;
@@ -52,6 +53,8 @@ enum read_need reader_need(const struct read *read);
 void reader_set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms);
 /* The stream is shorter than it was: what is known of it is dropped. It ends at `end`. */
 void reader_remade(struct log_stream *stream, uint64_t end);
+/* Nobody leads it for now. */
+void reader_no_leader(struct log_stream *stream);
 /* The stream does not exist. */
 void reader_absent(struct log_stream *stream);
 /* Kafka says that the log ends there; it was asked at that time. */

@@ -26,6 +26,7 @@ static struct log *kafka_open(void *user, const struct log_limits *limits, const
 {
         struct kafka_backend *kafka = backend_of(user);
         struct kafka_config config = {.brokers = kafka->brokers, .properties = kafka->properties, .property_count = kafka->property_count,
+                                      .embedded_count = kafka->embedded_count,
                                       .replication_factor = 1, .limits = *limits};
         struct reason why = {""};
         struct log *log = NULL;

@@ -13,6 +13,7 @@ struct kafka_backend {
         struct context ctx;
         struct loop *loop;
         const char *brokers;        /* "embedded", or addresses */
+        int embedded_count;         /* brokers of the embedded cluster; 0: one */
         const struct kafka_property *properties; /* for the logs that are opened; none unless a test sets them */
         size_t property_count;
         char prefix[40];

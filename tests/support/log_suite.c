@@ -375,6 +375,35 @@ static void a_topic_made_anew_begins_at_0(void **state)
         probe_close(probe);
 }
 
+static void readers_of_a_topic_that_is_gone_are_let_go(void **state)
+{
+        struct probe *probe = probe_open(state);
+        struct log_backend *backend = probe->backend;
+        uint32_t hold_ms = (uint32_t)(4 * backend->patience_ms); /* if it were held, await would give up */
+
+        if (!backend->remove) {
+                probe_close(probe);
+                skip();
+        }
+        struct log_stream *stream = made_stream(probe);
+        for (unsigned i = 0; i < 5; i++) appended(probe, stream, text("old"));
+        uint64_t at_end = ask_read(probe, stream, usual(5, hold_ms)), beyond = ask_read(probe, stream, usual(9, hold_ms));
+        must_not_come(probe, beyond, 50);
+        assert_false(seen_of(probe, at_end)->done);
+        assert_int_equal(backend->remove(backend->user, probe->log, probe->topic), OK);
+        made(probe, probe->topic, 1);
+        check_empty(await(probe, at_end));
+        check_empty(await(probe, beyond));
+        /* Who asks now is held: it is told of what comes, from where it is. */
+        beyond = ask_read(probe, stream, usual(1, hold_ms));
+        assert_int_equal(appended(probe, stream, text("new 0")), 0);
+        must_not_come(probe, beyond, 50);
+        assert_int_equal(appended(probe, stream, text("new 1")), 1);
+        check_record(await(probe, beyond), 0, 1, text("new 1"));
+        log_stream_put(probe->log, stream);
+        probe_close(probe);
+}
+
 /* --- cancelling ---------------------------------------------------------------------------------------------------- */
 
 static void what_is_cancelled_is_never_completed(void **state)
@@ -586,6 +615,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_sees_what_others_write),
         cmocka_unit_test(read_steps_over_holes),
         cmocka_unit_test(a_topic_made_anew_begins_at_0),
+        cmocka_unit_test(readers_of_a_topic_that_is_gone_are_let_go),
         cmocka_unit_test(what_is_cancelled_is_never_completed),
         cmocka_unit_test(a_handle_given_back_does_not_disturb),
         cmocka_unit_test(indices_are_saved_and_loaded),

@@ -48,9 +48,11 @@
         X(STAT_LIMIT_LOG,            "limit_log",                    "times that reading waited: the log took no more") \
         X(STAT_KAFKA_FATAL,          "kafka_producer_restarts",      "producers replaced after a fatal error") \
         X(STAT_KAFKA_CONTROL,        "kafka_control_restarts",       "times that a request for an index had no answer and was asked again") \
+        X(STAT_KAFKA_CONSUMERS_RENEWED, "kafka_consumer_renewals",   "consumers replaced since they knew too many topics") \
         X(STAT_KAFKA_ERRORS,         "kafka_errors",                 "errors reported by librdkafka") \
         X(STAT_TAIL_HITS,            "tail_hits",                    "pulls answered from the tail") \
         X(STAT_TAIL_MISSES,          "tail_misses",                  "pulls that needed a fetch") \
+        X(STAT_FETCHES,              "fetches",                      "fetches of streams begun") \
         X(STAT_TOPIC_REMADE,         "topics_remade",                "topics found to have been made anew") \
         X(STAT_SWEEPS,               "sweeps",                       "sweeps of end offsets") \
         X(STAT_HANDSHAKES_STARTED,   "handshakes_started",           "secure channel handshakes begun") \

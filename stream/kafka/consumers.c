@@ -1,0 +1,134 @@
+/* Renewing consumers. What an instance knows is counted by the hashes of names: two that are the same count as one topic, no harm done. */
+#include "stream/kafka/consumers.h"
+
+#include "transport/base/logger.h"
+
+#include <stdlib.h>
+
+struct known_topic {
+        UT_hash_handle hh;
+        uint64_t hash;
+};
+
+/* FNV-1a. */
+static uint64_t hash_of(const char *name)
+{
+        uint64_t hash = 14695981039346656037u;
+
+        for (; *name; name++)
+                hash = (hash ^ (uint8_t)*name) * 1099511628211u;
+        return hash;
+}
+
+static bool knows(const struct consumer_instance *instance, uint64_t hash)
+{
+        struct known_topic *known;
+
+        HASH_FIND(hh, instance->known, &hash, sizeof hash, known);
+        return known;
+}
+
+/* Not noted where memory is out: renewed a little later. */
+static void learn(struct consumer_instance *instance, uint64_t hash)
+{
+        struct known_topic *known = knows(instance, hash) ? NULL : malloc(sizeof *known);
+
+        if (!known) return;
+        known->hash = hash;
+        HASH_ADD(hh, instance->known, hash, sizeof known->hash, known);
+}
+
+static void forget(struct consumer_instance *instance)
+{
+        struct known_topic *known, *next;
+
+        HASH_ITER(hh, instance->known, known, next)
+        {
+                HASH_DEL(instance->known, known);
+                free(known);
+        }
+}
+
+/* Nothing but errors and log lines comes to the main queue. */
+static void take_nothing(void *user, rd_kafka_event_t *event)
+{
+        (void)user;
+        (void)event;
+}
+
+static enum err instance_new(struct consumers *consumers, struct consumer_instance **out, struct reason *why)
+{
+        struct kafka_log *log = consumers->log;
+        struct consumer_instance *instance = calloc(1, sizeof *instance);
+        rd_kafka_conf_t *conf;
+        enum err err;
+
+        if (!instance) return fail(why, ERR_NO_MEMORY, "out of memory");
+        if ((err = kafka_log_conf(log, consumers->role, &conf, why)) ||
+            (err = handle_open(&instance->handle, log->loop, log->health, consumers->role, conf, take_nothing, NULL, why))) {
+                free(instance);
+                return err;
+        }
+        *out = instance;
+        return OK;
+}
+
+enum err consumers_open(struct consumers *consumers, struct kafka_log *log, enum kafka_role role, struct reason *why)
+{
+        *consumers = (struct consumers){.log = log, .role = role, .ending = -1};
+        return instance_new(consumers, &consumers->current, why);
+}
+
+/* Begins to end it. One that still ends from before is left to itself. */
+static void end(struct consumers *consumers, struct consumer_instance *instance)
+{
+        if (consumers->ending >= 0) handle_leave(consumers->ending);
+        handle_mute(&instance->handle);
+        consumers->ending = handle_end(&instance->handle);
+        forget(instance);
+        free(instance);
+}
+
+static void renew(struct consumers *consumers)
+{
+        struct consumer_instance *old = consumers->current;
+        struct reason why;
+
+        if (instance_new(consumers, &consumers->current, &why)) {
+                consumers->current = old;
+                health_warn(consumers->log->health, "CONSUMER", "a consumer cannot be renewed: %s", why.text);
+                return;
+        }
+        context_count(consumers->log->ctx, STAT_KAFKA_CONSUMERS_RENEWED);
+        if (old->uses)
+                consumers->before = old;
+        else
+                end(consumers, old);
+}
+
+struct consumer_instance *consumers_take(struct consumers *consumers, const char *topic)
+{
+        uint64_t hash = hash_of(topic);
+
+        if (!consumers->before && HASH_COUNT(consumers->current->known) >= consumers->log->limits.topics_per_consumer &&
+            !knows(consumers->current, hash))
+                renew(consumers);
+        learn(consumers->current, hash);
+        consumers->current->uses++;
+        return consumers->current;
+}
+
+void consumers_give_back(struct consumers *consumers, struct consumer_instance *instance)
+{
+        if (--instance->uses || instance != consumers->before) return;
+        consumers->before = NULL;
+        end(consumers, instance);
+}
+
+void consumers_close(struct consumers *consumers)
+{
+        if (consumers->current) end(consumers, consumers->current);
+        consumers->current = NULL;
+        if (consumers->ending >= 0) handle_await(consumers->ending);
+        consumers->ending = -1;
+}

@@ -1,0 +1,33 @@
+/* The instance of librdkafka that fetches of one role go through, renewed after so many topics: librdkafka keeps what it knows of each
+ * topic that it has ever fetched, and streams come and go. The one before ends with its last fetch. */
+#ifndef STROP_STREAM_KAFKA_CONSUMERS_H
+#define STROP_STREAM_KAFKA_CONSUMERS_H
+
+#include "stream/kafka/core.h"
+
+struct known_topic;
+
+struct consumer_instance {
+        struct handle handle;
+        struct known_topic *known; /* topics that it has been asked for */
+        size_t uses;               /* fetches that go through it */
+};
+
+struct consumers {
+        struct kafka_log *log;
+        enum kafka_role role;
+        struct consumer_instance *current;
+        struct consumer_instance *before; /* it still has fetches; NULL: none. While it has, `current` is not renewed */
+        int ending;                       /* the last one to go: readable when it is gone; -1: none */
+};
+
+/* ERR_USAGE, ERR_NO_MEMORY, ERR_SYSTEM: nothing is open. */
+MUST_USE enum err consumers_open(struct consumers *consumers, struct kafka_log *log, enum kafka_role role, struct reason *why);
+/* The instance for a fetch of this topic; each has its consumers_give_back. Never NULL. */
+struct consumer_instance *consumers_take(struct consumers *consumers, const char *topic);
+/* Nothing of the fetch is left in the instance. */
+void consumers_give_back(struct consumers *consumers, struct consumer_instance *instance);
+/* Blocks, for a bounded time. All were given back. */
+void consumers_close(struct consumers *consumers);
+
+#endif

@@ -1,0 +1,351 @@
+/* The reading side on the mock cluster: what happens to readers when brokers go and come, leaders move or are missing, and what is kept for
+ * them stays within its bounds. */
+#include "stream/kafka/embedded.h"
+#include "stream/kafka/reader_parts.h"
+#include "tests/support/kafka_backend.h"
+#include "tests/support/log_probe.h"
+
+enum { MS = 30000, LEADERLESS = 140, LIST_OFFSETS = 2, FETCH = 1, NOT_LEADER = 6 };
+
+struct fixture {
+        struct kafka_backend kafka;
+        struct probe *probe;
+        struct log_limits limits;
+};
+
+static int setup(void **state)
+{
+        struct fixture *f = calloc(1, sizeof *f);
+
+        assert_non_null(f);
+        kafka_backend_init(&f->kafka, "embedded");
+        f->kafka.backend.patience_ms = MS;
+        f->limits = LOG_LIMITS_DEFAULT;
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        struct fixture *f = *state;
+
+        kafka_backend_clear(&f->kafka);
+        free(f);
+        return 0;
+}
+
+static void open_log(struct fixture *f) { f->probe = probe_open_with(&f->kafka.backend, &f->limits); }
+
+static uint64_t counted(const struct fixture *f, enum stat_id stat) { return f->kafka.ctx.stats.v[stat]; }
+
+static const struct reader *reader_of(const struct fixture *f) { return ((struct kafka_log *)(void *)f->probe->log)->reader; }
+
+static struct log_stream *new_stream(struct fixture *f, unsigned n, char name[static 160])
+{
+        snprintf(name, 160, "%s-%u", f->probe->topic, n);
+        made(f->probe, name, 1);
+        return stream_of(f->probe, name, 0);
+}
+
+static void write_as_another(struct fixture *f, const char *name, const char *text)
+{
+        assert_ok(f->kafka.backend.write(&f->kafka, f->probe->log, name, 0, bytes_of_text(text), 0));
+}
+
+static void check_text(const struct seen *seen, uint64_t index, const char *text) { check_record(seen, 0, index, bytes_of_text(text)); }
+
+/* --- brokers ----------------------------------------------------------------------------------------------------------------- */
+
+/* Sweeps and fetches since `before` are no more than so many in the time that has passed. */
+struct work {
+        uint64_t sweeps, fetches, at_ms;
+};
+
+static struct work work_now(struct fixture *f)
+{
+        return (struct work){counted(f, STAT_SWEEPS), counted(f, STAT_FETCHES), context_now_ms(&f->kafka.ctx)};
+}
+
+static void check_no_spin(struct fixture *f, struct work before, uint64_t fetches)
+{
+        struct work now = work_now(f);
+        uint64_t periods = (now.at_ms - before.at_ms) / f->limits.sweep_ms + 2;
+
+        if (now.sweeps - before.sweeps > periods || now.fetches - before.fetches > fetches)
+                fail_msg("%llu sweeps and %llu fetches in %llu ms", (unsigned long long)(now.sweeps - before.sweeps),
+                         (unsigned long long)(now.fetches - before.fetches), (unsigned long long)(now.at_ms - before.at_ms));
+}
+
+/* Readers wait at the end and in the past while the brokers are away; nobody spins, and all get what is theirs. */
+static void readers_outlast_brokers_that_go_and_come(void **state)
+{
+        struct fixture *f = *state;
+        char name[160];
+
+        f->limits.tail_bytes = 0;
+        open_log(f);
+        struct log_stream *stream = new_stream(f, 0, name);
+        for (unsigned i = 0; i < 3; i++)
+                appended(f->probe, stream, bytes_of_text("old"));
+        for (unsigned round = 0; round < 2; round++) {
+                uint64_t waits = ask_read(f->probe, stream, usual(3 + round, MS));
+                must_not_come(f->probe, waits, 100);
+                struct work before = work_now(f);
+                embedded_set_down(f->probe->log, true);
+                uint64_t past = ask_read(f->probe, stream, usual(0, MS));
+                must_not_come(f->probe, waits, 1500);
+                embedded_set_down(f->probe->log, false);
+                write_as_another(f, name, "theirs");
+                check_text(await(f->probe, waits), 3 + round, "theirs");
+                check_text(await(f->probe, past), 0, "old");
+                check_no_spin(f, before, 12);
+        }
+        log_stream_put(f->probe->log, stream);
+        probe_close(f->probe);
+}
+
+/* The partition moves to another broker, back, and is without a leader for a while; records come on both sides. */
+static void readers_follow_the_leader(void **state)
+{
+        struct fixture *f = *state;
+        static const int leaders[] = {2, 1, -1, 2, -1, 1};
+        char name[160], text[16];
+        uint64_t index = 0;
+
+        static const struct kafka_property soon[] = {{"metadata.max.age.ms", "500"}};
+        f->kafka.embedded_count = 2;
+        f->kafka.properties = soon;
+        f->kafka.property_count = 1;
+        open_log(f);
+        struct log_stream *stream = new_stream(f, 0, name);
+        struct work before = work_now(f);
+        for (unsigned i = 0; i < sizeof leaders / sizeof leaders[0]; i++) {
+                uint64_t waits = ask_read(f->probe, stream, usual(index, MS));
+                must_not_come(f->probe, waits, 50);
+                embedded_set_leader(f->probe->log, name, 0, leaders[i]);
+                if (leaders[i] < 0) {
+                        must_not_come(f->probe, waits, 600);
+                        continue;
+                }
+                snprintf(text, sizeof text, "theirs %u", i);
+                write_as_another(f, name, text);
+                check_text(await(f->probe, waits), index++, text);
+                assert_int_equal(appended(f->probe, stream, bytes_of_text("ours")), index);
+                check_text(await(f->probe, ask_read(f->probe, stream, usual(index, MS))), index, "ours");
+                index++;
+        }
+        check_no_spin(f, before, 60);
+        log_stream_put(f->probe->log, stream);
+        probe_close(f->probe);
+}
+
+/* More partitions without a leader than there may be fetches, each with a reader that wants its past: the others are served all the same,
+ * in the past and at the end. */
+static void streams_without_a_leader_do_not_hold_up_others(void **state)
+{
+        struct fixture *f = *state;
+        static char names[LEADERLESS][160];
+        struct log_stream *streams[LEADERLESS], *good;
+        uint64_t tokens[LEADERLESS];
+        char name[160];
+
+        f->limits.tail_bytes = 0;
+        open_log(f);
+        good = new_stream(f, LEADERLESS, name);
+        appended(f->probe, good, bytes_of_text("zero"));
+        for (unsigned i = 0; i < LEADERLESS; i++) {
+                streams[i] = new_stream(f, i, names[i]);
+                appended(f->probe, streams[i], bytes_of_text("lost for now"));
+        }
+        for (unsigned i = 0; i < LEADERLESS; i++)
+                embedded_set_leader(f->probe->log, names[i], 0, -1);
+        for (unsigned i = 0; i < LEADERLESS; i++)
+                tokens[i] = ask_read(f->probe, streams[i], usual(i % 2, MS)); /* the past, or the end */
+        for (unsigned i = 0; i < 3; i++) {
+                check_text(await(f->probe, ask_read(f->probe, good, usual(0, MS))), 0, "zero");
+                uint64_t waits = ask_read(f->probe, good, usual(1 + i, MS));
+                must_not_come(f->probe, waits, 20);
+                write_as_another(f, name, "theirs");
+                check_text(await(f->probe, waits), 1 + i, "theirs");
+        }
+        for (unsigned i = 0; i < LEADERLESS; i++)
+                embedded_set_leader(f->probe->log, names[i], 0, 1);
+        for (unsigned i = 0; i < LEADERLESS; i += 2)
+                check_text(await(f->probe, tokens[i]), 0, "lost for now");
+        for (unsigned i = 0; i < LEADERLESS; i++) {
+                if (i % 2) probe_cancel(f->probe, tokens[i]);
+                log_stream_put(f->probe->log, streams[i]);
+        }
+        log_stream_put(f->probe->log, good);
+        probe_close(f->probe);
+}
+
+/* A stop waits for an append while Kafka is away; readers of the past are told at once, and when Kafka comes back nothing is begun for
+ * them. */
+static void kafka_comes_back_while_the_log_stops(void **state)
+{
+        struct fixture *f = *state;
+        char name[160];
+
+        f->limits.tail_bytes = 0;
+        open_log(f);
+        struct log_stream *stream = new_stream(f, 0, name);
+        appended(f->probe, stream, bytes_of_text("zero"));
+        embedded_set_down(f->probe->log, true);
+        while (!log_away(f->probe->log))
+                probe_run(f->probe, 20);
+        uint64_t append = ask_append(f->probe, stream, bytes_of_text("one")), past = ask_read(f->probe, stream, usual(0, MS));
+        must_not_come(f->probe, past, 50);
+        f->probe->calls++;
+        log_stop(f->probe->log, MS);
+        f->probe->calls--;
+        assert_err(await(f->probe, past)->err, ERR_CANCELLED);
+        embedded_set_down(f->probe->log, false);
+        assert_int_equal(await(f->probe, append)->index, 1);
+        probe_run(f->probe, 50);
+        assert_true(f->probe->stopped);
+        log_stream_put(f->probe->log, stream);
+        probe_close(f->probe);
+}
+
+/* --- bounds ------------------------------------------------------------------------------------------------------------------ */
+
+/* Streams come and go: a consumer knows so many topics and no more, then another one takes its place, also under fetches that go on. */
+static void consumers_are_renewed(void **state)
+{
+        enum { STREAMS = 41, KNOWN = 5 };
+        struct fixture *f = *state;
+        char name[160];
+
+        f->limits.tail_bytes = 0;
+        f->limits.topics_per_consumer = KNOWN;
+        open_log(f);
+        struct log_stream *followed = new_stream(f, STREAMS, name);
+        uint64_t waits = ask_read(f->probe, followed, usual(0, MS));
+        must_not_come(f->probe, waits, 20);
+        write_as_another(f, name, "theirs");
+        check_text(await(f->probe, waits), 0, "theirs"); /* now it is followed, by the other consumer */
+        for (unsigned i = 0; i < STREAMS; i++) {
+                char other[160];
+                struct log_stream *stream = new_stream(f, i, other);
+
+                appended(f->probe, stream, bytes_of_text(other));
+                check_text(await(f->probe, ask_read(f->probe, stream, usual(0, MS))), 0, other);
+                log_stream_put(f->probe->log, stream);
+        }
+        assert_in_range(counted(f, STAT_KAFKA_CONSUMERS_RENEWED), STREAMS / KNOWN - 1, STREAMS / KNOWN + 1);
+        waits = ask_read(f->probe, followed, usual(1, MS));
+        must_not_come(f->probe, waits, 20);
+        write_as_another(f, name, "theirs too");
+        check_text(await(f->probe, waits), 1, "theirs too");
+        log_stream_put(f->probe->log, followed);
+        probe_close(f->probe);
+}
+
+/* What is kept of the past for readers stays below its bound, whoever reads, and is forgotten when nobody has read it for a while. */
+static void fetched_records_stay_within_their_bound(void **state)
+{
+        enum { STREAMS = 8, RECORDS = 40 };
+        struct fixture *f = *state;
+        struct log_stream *streams[STREAMS];
+        static uint8_t memory[1000];
+        char name[160];
+
+        f->limits.tail_bytes = 0;
+        f->limits.fetched_bytes = 200000; /* three runs of 64 KiB */
+        open_log(f);
+        for (unsigned s = 0; s < STREAMS; s++) {
+                streams[s] = new_stream(f, s, name);
+                for (unsigned i = 0; i < RECORDS; i++)
+                        ask_append(f->probe, streams[s], made_up(memory, sizeof memory, i));
+                appended(f->probe, streams[s], BYTES_NONE);
+        }
+        for (unsigned i = 0; i < RECORDS; i++)
+                for (unsigned s = 0; s < STREAMS; s++) {
+                        struct log_read read = usual(i, MS);
+
+                        read.max_records = 1;
+                        check_record(await(f->probe, ask_read(f->probe, streams[s], read)), 0, i, made_up(memory, sizeof memory, i));
+                        assert_true(reader_of(f)->runs_bytes <= f->limits.fetched_bytes);
+                }
+        assert_true(reader_of(f)->runs_bytes > 0);
+        probe_run(f->probe, 2500);
+        assert_int_equal(reader_of(f)->runs_bytes, 0);
+        for (unsigned s = 0; s < STREAMS; s++)
+                log_stream_put(f->probe->log, streams[s]);
+        probe_close(f->probe);
+}
+
+/* C5: empty records (tombstones) weigh what their places weigh, so that a flood of them is fetched in pieces as all else is. */
+static void C5_a_flood_of_empty_records_is_bounded(void **state)
+{
+        enum { EMPTY = 25000 };
+        struct fixture *f = *state;
+        char name[160];
+
+        f->limits.tail_bytes = 0;
+        open_log(f);
+        struct log_stream *stream = new_stream(f, 0, name);
+        for (unsigned i = 0; i < EMPTY; i++)
+                log_append(f->probe->log, stream, BYTES_NONE, UINT64_MAX - i), log_cancel(f->probe->log, UINT64_MAX - i);
+        assert_int_equal(appended(f->probe, stream, bytes_of_text("true")), EMPTY);
+        uint64_t fetches = counted(f, STAT_FETCHES), at = 0;
+        while (at < EMPTY) {
+                struct log_read read = usual(at, MS);
+
+                read.max_records = 5000;
+                struct seen *seen = await(f->probe, ask_read(f->probe, stream, read));
+                assert_true(seen->count > 0);
+                assert_int_equal(seen->records[0].index, at);
+                at = seen->records[seen->count - 1].index + 1;
+                assert_true(reader_of(f)->runs_bytes <= f->limits.fetched_bytes);
+        }
+        assert_in_range(counted(f, STAT_FETCHES) - fetches, 3, 4);
+        log_stream_put(f->probe->log, stream);
+        probe_close(f->probe);
+}
+
+/* Thousands of reads of one stream: each is told, in the order in which they were asked for. */
+static void many_readers_of_one_stream_are_served_in_order(void **state)
+{
+        enum { READS = 5000 };
+        struct fixture *f = *state;
+        static uint64_t tokens[READS];
+        char name[160];
+
+        open_log(f);
+        struct log_stream *stream = new_stream(f, 0, name);
+        for (unsigned i = 0; i < READS; i++)
+                tokens[i] = ask_read(f->probe, stream, usual(0, MS));
+        probe_run(f->probe, 20);
+        for (unsigned i = 0; i < READS; i += 7)
+                probe_cancel(f->probe, tokens[i]);
+        appended(f->probe, stream, bytes_of_text("for all"));
+        for (unsigned i = 0, last = 0; i < READS; i++) {
+                if (i % 7 == 0) continue;
+                struct seen *seen = await(f->probe, tokens[i]);
+                check_text(seen, 0, "for all");
+                if (last) assert_true(seen->order > seen_of(f->probe, tokens[last])->order);
+                last = i;
+        }
+        log_stream_put(f->probe->log, stream);
+        probe_close(f->probe);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                T(readers_outlast_brokers_that_go_and_come),
+                T(readers_follow_the_leader),
+                T(streams_without_a_leader_do_not_hold_up_others),
+                T(kafka_comes_back_while_the_log_stops),
+                T(consumers_are_renewed),
+                T(fetched_records_stay_within_their_bound),
+                T(C5_a_flood_of_empty_records_is_bounded),
+                T(many_readers_of_one_stream_are_served_in_order),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
