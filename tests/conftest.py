@@ -9,6 +9,7 @@ from harness.hostile import Elsewhere, Neighbour
 from harness.kafka import Kafka
 from harness.process import Process
 from harness.programs import Alice, Bob, Node
+from harness.wire import StreamClient
 
 
 def pytest_configure(config):
@@ -124,3 +125,17 @@ def elsewhere():
         pytest.skip(f"no network namespace can be made here: {error}")
     yield place
     place.remove()
+
+
+@pytest.fixture
+def connect():
+    """Connects a stream client to a node: connect(node)."""
+    clients = []
+
+    def make(node, timeout=15):
+        clients.append(StreamClient(node.address, timeout))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()

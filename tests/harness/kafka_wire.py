@@ -9,7 +9,10 @@ NO_ERROR, UNKNOWN_TOPIC_OR_PARTITION = 0, 3
 # The coordinator of a fresh cluster needs a moment: loading, not available, not coordinator.
 COORDINATOR_ERRORS = (14, 15, 16)
 
-OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, LIST_GROUPS, CREATE_TOPICS, DELETE_TOPICS, DELETE_RECORDS = 8, 9, 10, 16, 19, 20, 21
+CONCURRENT_TRANSACTIONS = 51
+
+OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, LIST_GROUPS, CREATE_TOPICS, DELETE_TOPICS = 8, 9, 10, 16, 19, 20
+DELETE_RECORDS, INIT_PRODUCER_ID, ADD_PARTITIONS_TO_TXN, END_TXN, DESCRIBE_CONFIGS = 21, 22, 24, 26, 32
 
 
 def _string(text):
@@ -138,6 +141,59 @@ def delete_topic(address, topic):
     assert answer.take("i") == 1 and answer.string() == topic
     error = answer.take("h")
     assert error == NO_ERROR, f"Kafka answered error {error}"
+
+
+def leave_mark(address, topic, transactional_id, partition=0):
+    """A transaction without records that is given up: its mark stands in the log and no reader sees it."""
+    producer, epoch = _init_producer(address, transactional_id)
+    head = _string(transactional_id) + struct.pack(">qh", producer, epoch)
+
+    def add():
+        answer = request(address, ADD_PARTITIONS_TO_TXN, 0, head + _array([_string(topic) + _array([struct.pack(">i", partition)])]))
+        assert answer.take("i") == 0 and answer.take("i") == 1 and answer.string() == topic and answer.take("i") == 1
+        assert answer.take("i") == partition
+        return answer.take("h"), None
+
+    def end():
+        answer = request(address, END_TXN, 0, head + struct.pack(">?", False))
+        answer.take("i")
+        return answer.take("h"), None
+
+    _retried(add, passing=(*COORDINATOR_ERRORS, UNKNOWN_TOPIC_OR_PARTITION, CONCURRENT_TRANSACTIONS))
+    _retried(end, passing=(*COORDINATOR_ERRORS, CONCURRENT_TRANSACTIONS))
+
+
+def _init_producer(address, transactional_id):
+    def find():
+        answer = request(address, FIND_COORDINATOR, 1, _string(transactional_id) + struct.pack(">b", 1))
+        answer.take("i")
+        return answer.take("h"), None
+
+    def init():
+        answer = request(address, INIT_PRODUCER_ID, 0, _string(transactional_id) + struct.pack(">i", 60000))
+        answer.take("i")
+        error = answer.take("h")
+        return error, (answer.take("q"), answer.take("h"))
+
+    _retried(find)
+    return _retried(init, passing=(*COORDINATOR_ERRORS, CONCURRENT_TRANSACTIONS))
+
+
+def topic_configs(address, topic):
+    """What was set for the topic, by name."""
+    answer = request(address, DESCRIBE_CONFIGS, 1, _array([struct.pack(">b", 2) + _string(topic) + struct.pack(">i", -1)]) + b"\0")
+    assert answer.take("i") == 0 and answer.take("i") == 1 and answer.take("h") == NO_ERROR
+    answer.string(), answer.take("b"), answer.string()
+    found = {}
+    for _ in range(answer.take("i")):
+        name, value = answer.string(), answer.string()
+        answer.take("?")
+        source = answer.take("b")
+        answer.take("?")
+        assert answer.take("i") == 0, "synonyms were not asked for"
+        if source == 1:  # set for this topic
+            found[name] = value
+    return found
 
 
 def delete_records(address, topic, before, partition=0):

@@ -45,6 +45,22 @@ def records(address, topic, partition=0):
     return found
 
 
+def produce_lines(address, topic, lines, partition=0):
+    """A record for each line, in order."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
+        file.flush()
+        _run(address, "-P", "-t", topic, "-p", str(partition), "-l", file.name)
+
+
+def produce_null(address, topic, partition=0):
+    """A record without a value (a tombstone)."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"k:\n")
+        file.flush()
+        _run(address, "-P", "-t", topic, "-p", str(partition), "-K", ":", "-Z", "-l", file.name)
+
+
 def produce(address, topic, value, partition=0):
     """One record with exactly these bytes."""
     with tempfile.NamedTemporaryFile() as file:

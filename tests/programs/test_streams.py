@@ -3,20 +3,6 @@
 import pytest
 
 from harness import kafka_wire, kcat
-from harness.wire import StreamClient
-
-
-@pytest.fixture
-def connect():
-    clients = []
-
-    def make(node):
-        clients.append(StreamClient(node.address))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
 
 
 @pytest.mark.sanitized
