@@ -108,6 +108,7 @@ static void push_more(void)
         static uint64_t turn;
         uint64_t each = options.connections > 1 ? 1 : options.window;
 
+        if (created < options.connections) return; /* a pull was answered, for its time was over, before all streams were there */
         for (uint64_t looked = 0; looked < options.connections && pushed < options.messages && pushed - pulled < options.window;) {
                 struct peer *peer = &peers[turn % options.connections];
 
