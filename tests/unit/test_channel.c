@@ -186,6 +186,22 @@ static void close_ends_exactly_this_channel(void **state)
         rig_turn(&rig);
 }
 
+/* The crate's responder that still waits for message 3 ends its process on anything shorter than the encrypted key in it. */
+static void a_close_to_the_unheard_is_no_shorter_than_an_encrypted_key(void **state)
+{
+        (void)state;
+        struct channel *channel = side_connect(&alice, &bob, "listener"), *second = side_connect(&alice, &bob, "listener");
+        const size_t seen = rig.seen_count;
+
+        channel_close(channel);
+        assert_int_equal(rig.seen_count, seen + 1);
+        assert_int_equal(rig_seen(&rig, seen).n, 1 + KEY_SIZE + TAG_SIZE); /* with its length before it */
+        assert_int_equal(bob.closed_err, ERR_CLOSED);
+        side_say(&bob, bob.up_last, &alice, "heard");
+        channel_close(second);
+        assert_int_equal(rig_seen(&rig, seen + 2).n, 1 + NONCE_SIZE + 3 + TAG_SIZE);
+}
+
 static void what_is_sent_to_an_ended_channel_is_dropped(void **state)
 {
         (void)state;
@@ -541,6 +557,7 @@ int main(void)
                 with_rig(a_dialogue_across_many_rekeys),
                 with_rig(many_channels_at_once_do_not_mix),
                 with_rig(close_ends_exactly_this_channel),
+                with_rig(a_close_to_the_unheard_is_no_shorter_than_an_encrypted_key),
                 with_rig(what_is_sent_to_an_ended_channel_is_dropped),
                 with_rig(freeing_the_channels_closes_all_of_them),
                 with_rig(the_user_may_close_or_free_inside_of_events),
