@@ -17,7 +17,7 @@ static void limits_choose(struct world *world, struct stream_client_limits *limi
         if (world_choose(world, 4) == 0) limits->in_flight_bytes = 3000;
         if (world_choose(world, 4) == 0) limits->answer_ms = 7000;
         if (world_choose(world, 4) == 0) limits->save_ms = 0;
-        if (world_choose(world, 4) == 0) limits->empty_ms = 0;
+        if (world_choose(world, 4) == 0) limits->empty_ms = 20;
 }
 
 static void set_life(struct end *end)
