@@ -48,7 +48,8 @@ HARDENING := -fstack-protector-strong $(call cc-option,-fstack-clash-protection)
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 OPTIMIZE := $(if $(SAN),-O1,-O2)
 CFLAGS ?= $(OPTIMIZE) -g
-ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DSTROP_VERSION='"$(VERSION)"' -I. -fPIC -fvisibility=hidden $(WARNINGS) $(WERROR) $(HARDENING) $(SANITIZE) \
+# The folder of the sources is in no output: what is built of them is the same anywhere.
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DSTROP_VERSION='"$(VERSION)"' -I. -ffile-prefix-map='$(CURDIR)'=. -fPIC -fvisibility=hidden $(WARNINGS) $(WERROR) $(HARDENING) $(SANITIZE) \
              $(PKG_CFLAGS) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = $(SANITIZE) -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
 
@@ -62,6 +63,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 SIM_SRC := $(wildcard tests/simulation/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+ALL_SRC := $(LIB_SRC) $(NODE_SRC) node/main.c client/alice.c client/bob.c $(wildcard tests/*/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB_A := $(BUILD)/libendpoint.a
@@ -128,14 +130,13 @@ $(SIM_BIN): $(call obj,$(SIM_SRC)) $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link
 LOAD_BIN := $(BUILD)/tests/bench/load
 $(LOAD_BIN): $(BUILD)/tests/bench/load.o $(LIB_A) ; $(call link,$(PKGS_LIB))
 
--include $(patsubst %.o,%.d,$(call obj,tests/bench/load.c $(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) node/main.c client/alice.c client/bob.c))
+-include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
 
 include tests/tests.mk
 
 # What the linter compiles: every source there is, with nothing linked.
 .PHONY: objects
-objects: $(call obj,tests/bench/load.c $(wildcard tests/interop/*.c) $(LIB_SRC) $(NODE_SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(SIM_SRC) $(FUZZ_SRC) $(FUZZ_SHARED_SRC) \
-         node/main.c client/alice.c client/bob.c)
+objects: $(call obj,$(ALL_SRC))
 
 # --- installing -------------------------------------------------------------------------------------------------------
 MAN_PAGES := $(wildcard docs/man/*.[0-9])

@@ -27,12 +27,10 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 FUZZ_BIN := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,$(FUZZ_NAMES))
 FUZZ_SECONDS ?= 10
 FUZZ_ENGINE ?= standalone
-FUZZ_SHARED_SRC := tests/fuzz/fuzz.c tests/fuzz/remember.c
-FUZZ_SHARED := $(call obj,$(FUZZ_SHARED_SRC) $(if $(filter standalone,$(FUZZ_ENGINE)),tests/fuzz/standalone.c))
+FUZZ_SHARED := $(call obj,tests/fuzz/fuzz.c tests/fuzz/remember.c $(if $(filter standalone,$(FUZZ_ENGINE)),tests/fuzz/standalone.c))
 FUZZ_WRAPPED := x25519_public x25519 ed25519_public ed25519_sign ed25519_verify
 $(FUZZ_BIN): override LDFLAGS += $(if $(filter libfuzzer,$(FUZZ_ENGINE)),-fsanitize=fuzzer) $(FUZZ_WRAPPED:%=-Wl,--wrap=crypto_%)
 $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_SHARED) $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
--include $(patsubst %.o,%.d,$(call obj,$(FUZZ_SRC) $(FUZZ_SHARED_SRC) tests/fuzz/standalone.c))
 
 .PHONY: fuzz fuzz-targets fuzz-corpora fuzz-corpus fuzz-coverage test-fuzz test-fuzz-corpora
 fuzz-targets: $(FUZZ_BIN)
