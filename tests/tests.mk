@@ -56,8 +56,14 @@ test-lint: ## the same as lint: warnings of gcc and clang, layering, banned func
 
 # The real programs, as files of the build that BUILD (so SAN too) selects; PYTEST_ARGS goes to pytest.
 PYTEST = STROP_BUILD=$(BUILD) /usr/bin/python3 -m pytest -q -rfE -p no:cacheprovider $(PYTEST_ARGS)
+# What tests put before the libraries of cryptography (LD_PRELOAD).
+PRELOAD_SO := $(BUILD)/tests/harness/preload.so
+$(PRELOAD_SO): $(BUILD)/tests/harness/preload.o
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD   $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared $< -o $@
 .PHONY: test-programs
-test-programs: all $(LOAD_BIN) $(addprefix $(BUILD)/tests/unit/,test_log_kafka test_log_model) ## the programs against the embedded log and a real Kafka
+test-programs: all $(LOAD_BIN) $(PRELOAD_SO) $(addprefix $(BUILD)/tests/unit/,test_log_kafka test_log_model) ## the programs against the embedded log and a real Kafka
 	@$(PYTEST) tests/programs
 
 .PHONY: test-programs-san
