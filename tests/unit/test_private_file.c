@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct temp_folder folder;
@@ -26,6 +28,50 @@ static void put(const char *path, mode_t mode)
         assert_int_equal(write(fd, content.p, content.n), content.n);
         assert_int_equal(fchmod(fd, mode), 0);
         assert_int_equal(close(fd), 0);
+}
+
+/* What private_file.c asks of the system, in order; the calls go through. */
+static char calls[512];
+
+static void note(const char *call, int fd)
+{
+        struct stat st;
+        const size_t n = strlen(calls);
+
+        assert_int_equal(fstat(fd, &st), 0);
+        snprintf(calls + n, sizeof calls - n, "%s%s %s", n ? ", " : "", call, S_ISDIR(st.st_mode) ? "folder" : "file");
+}
+
+int fsync(int fd)
+{
+        note("sync", fd);
+        return (int)syscall(SYS_fsync, fd);
+}
+
+int renameat(int from, const char *old_name, int to, const char *new_name)
+{
+        note("rename in", to);
+        return (int)syscall(SYS_renameat2, from, old_name, to, new_name, 0);
+}
+
+int linkat(int from, const char *old_name, int to, const char *new_name, int flags)
+{
+        note("link in", to);
+        return (int)syscall(SYS_linkat, from, old_name, to, new_name, flags);
+}
+
+static int flags_seen;
+static mode_t mode_seen;
+
+int openat(int at, const char *name, int flags, ...)
+{
+        va_list args;
+
+        va_start(args, flags);
+        flags_seen |= flags;
+        mode_seen = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+        va_end(args);
+        return (int)syscall(SYS_openat, at, name, flags, mode_seen);
 }
 
 static mode_t mode_of(const char *path)
@@ -75,7 +121,7 @@ static void G46_what_is_written_is_ours_alone_whatever_the_umask(void **state)
         }
 }
 
-static void a_new_file_never_replaces_one(void **state)
+static void G46_a_new_file_never_replaces_one(void **state)
 {
         (void)state;
         struct reason why;
@@ -92,7 +138,7 @@ static void a_new_file_never_replaces_one(void **state)
         assert_int_equal(temp_folder_count(&folder), 1);
 }
 
-static void a_file_that_others_reach_is_refused(void **state)
+static void G46_a_file_that_others_reach_is_refused(void **state)
 {
         (void)state;
         static const struct { mode_t mode; enum err err; const char *says; } cases[] = {
@@ -118,7 +164,7 @@ static void a_file_that_others_reach_is_refused(void **state)
         }
 }
 
-static void a_folder_that_others_write_is_refused(void **state)
+static void G46_a_folder_that_others_write_is_refused(void **state)
 {
         (void)state;
         static const struct { mode_t mode; enum err err; } cases[] = {
@@ -139,7 +185,7 @@ static void a_folder_that_others_write_is_refused(void **state)
         }
 }
 
-static void another_users_file_or_folder_is_refused(void **state)
+static void G46_another_users_file_or_folder_is_refused(void **state)
 {
         (void)state;
         struct reason why;
@@ -160,7 +206,7 @@ static void another_users_file_or_folder_is_refused(void **state)
         assert_ok(read_it(temp_path(&folder, "file"), &why));
 }
 
-static void what_is_no_regular_file_is_refused(void **state)
+static void G46_what_is_no_regular_file_is_refused(void **state)
 {
         (void)state;
         struct reason why;
@@ -180,7 +226,7 @@ static void what_is_no_regular_file_is_refused(void **state)
 }
 
 /* A link in the file's place is itself replaced; what it points to is left alone. */
-static void writing_never_goes_through_a_link(void **state)
+static void G46_writing_never_goes_through_a_link(void **state)
 {
         (void)state;
         struct reason why;
@@ -256,7 +302,7 @@ static void a_file_larger_than_the_room_is_refused(void **state)
         assert_says(&why, "is too large");
 }
 
-static void a_write_that_fails_leaves_all_as_it_was(void **state)
+static void G46_a_write_that_fails_leaves_all_as_it_was(void **state)
 {
         (void)state;
         struct rlimit before, none;
@@ -275,6 +321,35 @@ static void a_write_that_fails_leaves_all_as_it_was(void **state)
         assert_says(&why, "cannot write test file ");
         assert_ok(read_it(temp_path(&folder, "file"), &why));
         assert_int_equal(temp_folder_count(&folder), 1);
+}
+
+/* What a power cut leaves: the old content or the new, never half of it, and never a name without content. */
+static void G46_content_is_on_disk_before_its_name_and_the_name_before_success(void **state)
+{
+        (void)state;
+        struct reason why;
+
+        calls[0] = '\0';
+        assert_ok(write_it(temp_path(&folder, "file"), true, &why));
+        assert_string_equal(calls, "sync file, link in folder, sync folder");
+        calls[0] = '\0';
+        assert_ok(write_it(temp_path(&folder, "file"), false, &why));
+        assert_string_equal(calls, "sync file, rename in folder, sync folder");
+}
+
+/* The name of the temporary file cannot be guessed, and one that is there already is not written into. */
+static void G46_the_temporary_file_is_new_and_ours(void **state)
+{
+        (void)state;
+        struct reason why;
+
+        flags_seen = 0;
+        assert_ok(write_it(temp_path(&folder, "file"), false, &why));
+        assert_int_equal(flags_seen & (O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC), O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC);
+        assert_int_equal(mode_seen, 0600);
+        flags_seen = 0;
+        assert_ok(read_it(temp_path(&folder, "file"), &why));
+        assert_int_equal(flags_seen & (O_NOFOLLOW | O_CLOEXEC), O_NOFOLLOW | O_CLOEXEC);
 }
 
 static int make(void **state)
@@ -297,17 +372,19 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 in_a_folder(G46_what_is_written_is_ours_alone_whatever_the_umask),
-                in_a_folder(a_new_file_never_replaces_one),
-                in_a_folder(a_file_that_others_reach_is_refused),
-                in_a_folder(a_folder_that_others_write_is_refused),
-                in_a_folder(another_users_file_or_folder_is_refused),
-                in_a_folder(what_is_no_regular_file_is_refused),
-                in_a_folder(writing_never_goes_through_a_link),
+                in_a_folder(G46_a_new_file_never_replaces_one),
+                in_a_folder(G46_a_file_that_others_reach_is_refused),
+                in_a_folder(G46_a_folder_that_others_write_is_refused),
+                in_a_folder(G46_another_users_file_or_folder_is_refused),
+                in_a_folder(G46_what_is_no_regular_file_is_refused),
+                in_a_folder(G46_writing_never_goes_through_a_link),
                 in_a_folder(paths_that_name_no_file),
                 in_a_folder(what_is_not_there),
                 in_a_folder(a_path_without_a_folder_is_here),
                 in_a_folder(a_file_larger_than_the_room_is_refused),
-                in_a_folder(a_write_that_fails_leaves_all_as_it_was),
+                in_a_folder(G46_a_write_that_fails_leaves_all_as_it_was),
+                in_a_folder(G46_content_is_on_disk_before_its_name_and_the_name_before_success),
+                in_a_folder(G46_the_temporary_file_is_new_and_ours),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
