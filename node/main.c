@@ -49,7 +49,7 @@ static void keep_descriptors(struct transport_limits *limits)
         size_t most;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY) return;
-        most = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? (size_t)limit.rlim_cur - DESCRIPTORS_KEPT : (size_t)limit.rlim_cur / 2;
+        most = limit.rlim_cur / 2 > DESCRIPTORS_KEPT ? (size_t)limit.rlim_cur - DESCRIPTORS_KEPT : (size_t)limit.rlim_cur / 2;
         if (limits->connections <= most) return;
         log_warning(NULL, "at most %zu connections, not %zu: the system allows %llu descriptors", most, limits->connections,
                     (unsigned long long)limit.rlim_cur);

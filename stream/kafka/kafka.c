@@ -161,8 +161,9 @@ static void check_stop(void *arg)
 {
         struct kafka_log *log = arg;
 
-        if (is_finished(log) || context_now_ms(log->ctx) >= log->stop_at_ms) finish_stop(log);
-        else if (context_timer_set(log->ctx, &log->stop_timer, log->stop_at_ms - context_now_ms(log->ctx)) != OK) finish_stop(log);
+        if (is_finished(log) || context_now_ms(log->ctx) >= log->stop_at_ms ||
+            context_timer_set(log->ctx, &log->stop_timer, log->stop_at_ms - context_now_ms(log->ctx)) != OK)
+                finish_stop(log);
 }
 
 void kafka_progress(struct kafka_log *log)

@@ -110,7 +110,7 @@ static bool aes_gcm_holds(void)
 {
         static const uint8_t zeros[KEY_SIZE];
         const struct bytes clear = bytes_make(zeros, 16);
-        uint8_t sealed[16 + TAG_SIZE], opened[16];
+        uint8_t sealed[16 + TAG_SIZE] = {0}, opened[16];
         struct aead *aead = aead_new(zeros);
         bool holds = aead && !aead_seal(aead, 0, BYTES_NONE, clear, sealed) &&
                      same(sealed, "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919") &&
