@@ -22,6 +22,7 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/strop
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 # SAN=address,undefined or SAN=thread builds everything with these sanitizers, in a folder of its own.
 SAN ?=
@@ -142,7 +143,7 @@ objects: $(call obj,$(ALL_SRC))
 MAN_PAGES := $(wildcard docs/man/*.[0-9])
 man_target = $(foreach page,$(MAN_PAGES),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
 INSTALLED = $(addprefix $(BINDIR)/,$(PROGRAMS)) $(LIBDIR)/libstrop.a $(LIBDIR)/$(notdir $(LIB_SO)) $(LIBDIR)/libstrop.so \
-            $(LIBDIR)/pkgconfig/strop.pc $(INCLUDEDIR)/strop.h $(man_target) $(DOCDIR)/LICENSE
+            $(LIBDIR)/pkgconfig/strop.pc $(INCLUDEDIR)/strop.h $(man_target) $(DOCDIR)/LICENSE $(DOCDIR)/strop-node.conf $(UNITDIR)/strop-node.service
 
 .PHONY: install
 install: all ## install under PREFIX (below DESTDIR if that is set)
@@ -155,7 +156,8 @@ install: all ## install under PREFIX (below DESTDIR if that is set)
 	        client/strop.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/strop.pc
 	install -m 644 client/strop.h $(DESTDIR)$(INCLUDEDIR)
 	$(foreach page,$(MAN_PAGES),install -m 644 $(page) $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(page))) &&) true
-	install -m 644 LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 644 LICENSE deploy/strop-node.conf $(DESTDIR)$(DOCDIR)
+	sed -e 's,@BINDIR@,$(BINDIR),g' deploy/strop-node.service > $(DESTDIR)$(UNITDIR)/strop-node.service
 
 .PHONY: uninstall
 uninstall: ## remove what install has put there
