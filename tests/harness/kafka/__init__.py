@@ -72,16 +72,17 @@ def classpath():
 
 
 class Kafka:
-    """Started by start(), and again after stop() or kill() with the same data on the same port."""
+    """Started by start(), and again after stop() or kill() with the same data on the same port. Lines of `config` come after ours, and so
+    before them in rank; {tls} and {other} in them are two more ports."""
 
     def __init__(self, folder, config=""):
         self.folder = Path(folder)
-        self.port, self.controller = free_ports(2)
+        self.port, self.controller, self.tls, self.other = free_ports(4)
         self.address = f"127.0.0.1:{self.port}"
         self.process = None
         self._properties = self.folder / "server.properties"
-        text = CONFIG.format(port=self.port, controller=self.controller, folder=self.folder)
-        self._properties.write_text(text + config)
+        ports = {"port": self.port, "controller": self.controller, "tls": self.tls, "other": self.other}
+        self._properties.write_text((CONFIG + config).format(folder=self.folder, **ports))
         self._java("kafka.tools.StorageTool", "format", "-t", "c3Ryb3AtdGVzdHMtMDAwMA", "-c", self._properties)
 
     def _argv(self, main, *args):
