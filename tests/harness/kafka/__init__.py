@@ -72,8 +72,8 @@ def classpath():
 
 
 class Kafka:
-    """Started by start(), and again after stop() or kill() with the same data on the same port. Lines of `config` come after ours, and so
-    before them in rank; {tls} and {other} in them are two more ports."""
+    """Started by start(), and again after stop() or kill() with the same data on the same port. Lines of `config` come
+    after ours, so they win; {tls} and {other} in them are two more ports."""
 
     def __init__(self, folder, config=""):
         self.folder = Path(folder)
