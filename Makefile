@@ -64,7 +64,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 SIM_SRC := $(wildcard tests/simulation/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
-ALL_SRC := $(LIB_SRC) $(NODE_SRC) node/main.c client/alice.c client/bob.c $(wildcard tests/*/*.c)
+ALL_SRC := $(LIB_SRC) $(NODE_SRC) node/main.c client/alice.c client/bob.c $(filter-out tests/programs/%,$(wildcard tests/*/*.c))
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB_A := $(BUILD)/libendpoint.a
