@@ -42,6 +42,7 @@ struct health {
         struct helper_job probe;
         bool probing, alarm;   /* alarm: librdkafka says that it lost all brokers */
         rd_kafka_resp_err_t probe_err; /* the helper's while probing */
+        int probe_ms;                  /* ... and so is this: how long it may wait */
         struct timer timer;
         enum health_state state;
         int patience_ms;
@@ -127,7 +128,7 @@ static void probe_run(struct helper_job *job)
         /* Without a topic librdkafka would ask about all there are. */
         rd_kafka_topic_t *rkt = rd_kafka_topic_new(health->probe_rk, "__consumer_offsets", NULL);
 
-        health->probe_err = rkt ? rd_kafka_metadata(health->probe_rk, 0, rkt, &metadata, health->patience_ms) : RD_KAFKA_RESP_ERR__FAIL;
+        health->probe_err = rkt ? rd_kafka_metadata(health->probe_rk, 0, rkt, &metadata, health->probe_ms) : RD_KAFKA_RESP_ERR__FAIL;
         if (!health->probe_err) rd_kafka_metadata_destroy(metadata);
         if (rkt) rd_kafka_topic_destroy(rkt);
 }
@@ -163,6 +164,7 @@ static void probe_now(void *arg)
 
         if (health->probing || !health->helper) return;
         health->probing = true;
+        health->probe_ms = health->patience_ms; /* from here on the helper's: an answer to somebody else may change patience meanwhile */
         health->probe_rk = health->rk;
         helper_ask(health->helper, &health->probe);
 }
