@@ -158,7 +158,8 @@ static void each_limit_is_reached_counted_and_not_noticed_by_others(void **state
                 uint64_t before = bench_stat(bench, reached[i].stat);
                 reached[i].reach(&bad);
                 if (bench_stat(bench, reached[i].stat) != before + reached[i].counts)
-                        fail_msg("%s: %s is %llu", reached[i].name, stat_name(reached[i].stat), (unsigned long long)bench_stat(bench, reached[i].stat));
+                        fail_msg("%s: %s is %llu", reached[i].name, stat_name(reached[i].stat),
+                                 (unsigned long long)bench_stat(bench, reached[i].stat));
                 if (bad.client->link->closed != reached[i].closes) fail_msg("%s: closed: %d", reached[i].name, bad.client->link->closed);
                 good_is_served(&good);
                 bench_free(bench);
