@@ -308,7 +308,7 @@ static void C5_a_flood_of_empty_records_is_bounded(void **state)
 /* Thousands of reads of one stream: each is told, in the order in which they were asked for. */
 static void many_readers_of_one_stream_are_served_in_order(void **state)
 {
-        enum { READS = 5000 };
+        enum { READS = 2000 };
         struct fixture *f = *state;
         static uint64_t tokens[READS];
         char name[160];
