@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ADDRESS_CAP = 64, PAUSE_MAX_MS = 3000, FLOOD = 300, HANDSHAKES = 10 };
+enum { ADDRESS_CAP = 64, PAUSE_MAX_MS = 3000, FLOOD = 300, HANDSHAKES = 10, HOPS_MAX = 100, HOP_BYTES = 250 };
 
 struct hostile {
         struct hostiles *all;
@@ -21,6 +21,7 @@ struct hostile {
         uint64_t ends_ms, next_id;
         uint8_t address[2][ADDRESS_CAP]; /* of the true streams, once the node has said them */
         size_t address_n[2];
+        uint8_t back[HOPS_MAX * (HOP_BYTES + 4)];
         uint8_t payload[FRAME_MAX], frame[FRAME_MAX + 2], junk[JUNK_MAX];
 };
 
@@ -50,17 +51,27 @@ static void write_bytes(struct hostile *h, struct bytes bytes)
         h->all->sent[h->kind]++;
 }
 
+/* Mostly a short way back; now and then one that leaves little room in an answer, or none. */
+static struct route way_back(struct hostile *h)
+{
+        struct writer w = writer_make(h->back, sizeof h->back);
+        size_t hops = choose(h, 16) ? 1 : 1 + choose(h, HOPS_MAX);
+
+        for (size_t i = 0; i < hops; i++)
+                address_put(&w, address_local(i ? bytes_make(h->junk, HOP_BYTES) : BYTES_LITERAL("me")));
+        return (struct route){hops, writer_bytes(&w)};
+}
+
 static void send_to(struct hostile *h, struct bytes to, struct bytes payload)
 {
-        uint8_t onward[ADDRESS_CAP + 4], back[16];
-        struct writer onward_w = writer_make(onward, sizeof onward), back_w = writer_make(back, sizeof back);
+        uint8_t onward[ADDRESS_CAP + 4];
+        struct writer onward_w = writer_make(onward, sizeof onward);
         struct writer w = writer_make(h->frame, sizeof h->frame);
         struct message msg = {.payload = payload};
 
         address_put(&onward_w, address_local(to));
-        address_put(&back_w, address_local(BYTES_LITERAL("me")));
         msg.onward = (struct route){1, writer_bytes(&onward_w)};
-        msg.ret = (struct route){1, writer_bytes(&back_w)};
+        msg.ret = way_back(h);
         if (onward_w.full || message_size(&msg) > FRAME_MAX) return;
         frame_put_length(&w, message_size(&msg));
         message_put(&w, &msg);
@@ -88,14 +99,14 @@ static void push(struct hostile *h, struct bytes to, struct bytes data)
 {
         uint8_t memory[UINT_SIZE_MAX];
 
-        ask(h, to, &(struct stream_request){STREAM_PUSH, .push = {request_id_of(h->next_id++, memory), data}});
+        ask(h, to, &(struct stream_request){STREAM_PUSH, .push = {request_id_of(++h->next_id, memory), data}});
 }
 
 static void pull(struct hostile *h, struct bytes to, uint64_t index, uint64_t limit)
 {
         uint8_t memory[UINT_SIZE_MAX];
 
-        ask(h, to, &(struct stream_request){STREAM_PULL, .pull = {request_id_of(h->next_id++, memory), index, limit}});
+        ask(h, to, &(struct stream_request){STREAM_PULL, .pull = {request_id_of(++h->next_id, memory), index, limit}});
 }
 
 /* --- what each kind does ------------------------------------------------------------------------------------------------------ */

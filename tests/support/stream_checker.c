@@ -17,7 +17,7 @@
 enum {
         ADDRESS_MAX = 64,
         HOPS_MAX = 256,
-        RECORD_SURE = 64000, /* a record up to so many bytes always fits an answer; a larger one may be passed over */
+        RECORD_SURE = 64000, /* with the routes: a record up to so many bytes always fits an answer; a larger one may be passed over */
 };
 
 /* The worker at an address serves a stream; learned from the answer to a create. */
@@ -44,6 +44,7 @@ struct request {
         uint64_t index, limit; /* pull */
         const struct generation *generation; /* pull: the stream's when it was asked, ... */
         uint64_t start;        /* ... and what retention had removed of that */
+        size_t sure;           /* pull: a record of so many bytes fits the answer */
         uint64_t answers;      /* partitioned create: how many are due */
         uint64_t hash;         /* push: of its bytes; create, index: of what is named, which the answer repeats */
         struct push *push;
@@ -228,6 +229,7 @@ static void client_says(struct stream_checker *checker, struct watched *conn, co
                 free(request);
                 return;
         }
+        request->sure = RECORD_SURE > msg->ret.encoded.n ? RECORD_SURE - msg->ret.encoded.n : 0;
         request->key = key_of(is_create(in.protocol) ? ROUTE_EMPTY : msg->onward, msg->ret);
         TAILQ_INSERT_TAIL(&conn->requests, request, next);
 }
@@ -356,7 +358,7 @@ static bool pull_fits(const struct generation *generation, const struct request 
         for (; stream_message_next(&messages, &message); at++) {
                 /* Retention may have removed more meanwhile, and what is too large for an answer is passed over. */
                 while (at < generation->count && generation->seen[at].index < message.index &&
-                       ((first && at < latest) || generation->seen[at].size > RECORD_SURE))
+                       ((first && at < latest) || generation->seen[at].size > request->sure))
                         at++;
                 *is = message.index;
                 *should = at < generation->count ? generation->seen[at].index : UINT64_MAX;
