@@ -481,6 +481,7 @@ static size_t conn_received(void *user, struct bytes in)
                 rest = bytes_make(rest.p + used, rest.n - used);
                 frames++;
                 conn_frame(conn, body);
+                router_settle(conn->conns->router);
                 if (conn->link) conn_charge(conn, used);
         }
         conn->conns->ctx->stats.v[STAT_BYTES_IN] += in.n - rest.n;

@@ -193,6 +193,11 @@ enum err router_send(struct router *router, struct origin origin, struct message
         return OK;
 }
 
+void router_settle(struct router *router)
+{
+        if (!router->running) arena_reset(&router->arena);
+}
+
 void router_post(struct router *router, struct origin origin, struct message msg)
 {
         enum err err = router_send(router, origin, msg);
@@ -206,6 +211,7 @@ void router_answer(struct router *router, struct route to, struct bytes from, st
 
         if (route_of_locals(&router->arena, &from, 1, &msg.ret)) {
                 drop(router, STAT_DROP_QUEUE_FULL, &(struct delivery){msg, ORIGIN_OWN});
+                router_settle(router);
                 return;
         }
         router_post(router, ORIGIN_OWN, msg);

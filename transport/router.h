@@ -75,8 +75,11 @@ void router_post(struct router *router, struct origin origin, struct message msg
 void router_answer(struct router *router, struct route to, struct bytes from, struct bytes payload);
 
 /* Scratch memory for messages; see the head of this file. At the outermost level (no handler running) it is reset by the
- * next router_send that runs dry. */
+ * next router_send that runs dry, or by router_settle. */
 struct arena *router_arena(struct router *router);
+/* What lies in the arena is not needed any more, unless a handler runs. For those at the outermost level who may have taken of it and sent
+ * nothing: a connection after each frame, since what frames without a message to route leave there would add up. */
+void router_settle(struct router *router);
 struct context *router_context(struct router *router);
 const struct transport_limits *router_limits(const struct router *router);
 

@@ -252,6 +252,38 @@ static void answers_pings_only_where_it_was_dialled(void **state)
         assert_int_equal(stat_of(STAT_HEARTBEATS), 1);
 }
 
+/* A ping is answered without the router; what its head took of the arena goes with it. */
+static void R13_long_pings_leave_nothing_in_the_arena(void **state)
+{
+        enum { RETURN = 30000, HEAD = 7, TAIL = 2 };
+        struct fixture *f = *state;
+        static uint8_t frame[2 + HEAD + RETURN + TAIL];
+        struct writer w = writer_make(frame, sizeof frame);
+
+        start(f, true);
+        writer_put_u8(&w, (sizeof frame - 2) >> 8);
+        writer_put_u8(&w, (sizeof frame - 2) & 0xff);
+        writer_put_u8(&w, 1); /* version, no onward address, one return address */
+        writer_put_u8(&w, 0);
+        writer_put_u8(&w, 1);
+        writer_put_u8(&w, 0);
+        bare_put_uint(&w, RETURN);
+        memset(w.p + w.n, 120, RETURN);
+        w.n += RETURN;
+        writer_put_u8(&w, 1);
+        writer_put_u8(&w, 0);
+        for (size_t i = 0; i < 2 * f->limits.arena_bytes / RETURN; i++) {
+                fake_link_feed(f->link, bytes_make(frame, sizeof frame));
+                assert_in_range(fake_link_written(f->link).n, RETURN, sizeof frame);
+                fake_link_drain(f->link, fake_link_written(f->link).n);
+                fake_link_forget(f->link);
+        }
+        assert_int_equal(router_arena(f->router)->used, 0);
+        fake_link_feed(f->link, ECHO_FRAME);
+        assert_int_not_equal(fake_link_written(f->link).n, 0);
+        assert_int_equal(stat_of(STAT_DROP_QUEUE_FULL), 0);
+}
+
 static void closes_an_accepted_connection_on_a_frame_that_does_not_decode(void **state)
 {
         struct fixture *f = *state;
@@ -711,6 +743,7 @@ int main(void)
                 T(R8_is_not_reached_from_outside),
                 T(ignores_heartbeats),
                 T(answers_pings_only_where_it_was_dialled),
+                T(R13_long_pings_leave_nothing_in_the_arena),
                 T(closes_an_accepted_connection_on_a_frame_that_does_not_decode),
                 T(R12_does_not_let_peers_fill_the_log),
                 T(skips_a_frame_that_does_not_decode_where_it_dialled),
