@@ -225,8 +225,8 @@ void request_free(struct clients *clients, struct request *request)
         free(request->name);
         free(request->client_id);
         free(request);
-        review_crowd(clients);
         review_hold(clients, client);
+        review_crowd(clients); /* last: whoever may read again may end, this client too */
 }
 
 /* --- connections --------------------------------------------------------------------------------------------------------- */

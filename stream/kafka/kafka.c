@@ -70,12 +70,16 @@ static void tell_later(void *arg)
         }
 }
 
-static void cancel_later(struct kafka_log *log, uint64_t token)
+static bool cancel_later(struct kafka_log *log, uint64_t token)
 {
         struct later *later;
 
-        STAILQ_FOREACH(later, &log->later, entry)
-                if (later->result.token == token) later->cancelled = true;
+        STAILQ_FOREACH(later, &log->later, entry) {
+                if (later->result.token != token) continue;
+                later->cancelled = true;
+                return true;
+        }
+        return false;
 }
 
 /* --- errors --- */
@@ -248,8 +252,7 @@ static void op_cancel(struct log *base, uint64_t token)
 
         HASH_FIND(hh, log->waiting, &token, sizeof token, waiting);
         if (!waiting) {
-                cancel_later(log, token);
-                producers_cancel(log->producers, token);
+                if (!cancel_later(log, token)) producers_cancel(log->producers, token);
                 return;
         }
         kafka_wait_remove(log, waiting);

@@ -281,6 +281,8 @@ void producer_retire(struct producer *producer)
         rd_kafka_fatal_error(producer->handle.rk, text, sizeof text);
         log_warning("kafka", "producer %u: replaced after a fatal error: %s", producer->number, text);
         context_count(producer->producers->log->ctx, STAT_KAFKA_FATAL);
+        /* One that was draining may be about to end: its end comes after the purge, as the helper has one job of a producer at a time. */
+        context_timer_stop(producer->producers->log->ctx, &producer->life_timer);
         producer->state = PRODUCER_PURGING;
         producer->died_ms = context_now_ms(producer->producers->log->ctx);
         purge(producer);
@@ -360,9 +362,19 @@ enum err producers_new(struct kafka_log *log, struct producers **out, struct rea
         return OK;
 }
 
-void producers_free(struct producers *producers)
+static void forget_cancelled(struct producers *producers)
 {
         struct cancelled *cancelled, *next;
+
+        HASH_ITER(hh, producers->cancelled, cancelled, next)
+        {
+                HASH_DEL(producers->cancelled, cancelled);
+                free(cancelled);
+        }
+}
+
+void producers_free(struct producers *producers)
+{
         struct producer *producer;
         struct append *append;
 
@@ -381,11 +393,7 @@ void producers_free(struct producers *producers)
                 STAILQ_REMOVE_HEAD(&producers->grave, entry);
                 append_free(append);
         }
-        HASH_ITER(hh, producers->cancelled, cancelled, next)
-        {
-                HASH_DEL(producers->cancelled, cancelled);
-                free(cancelled);
-        }
+        forget_cancelled(producers);
         free(producers);
 }
 
@@ -449,6 +457,8 @@ static void tell_pressure(struct producers *producers, bool high)
         log->base.events->pressure(log->base.user, high);
 }
 
+bool producers_take_no_more(const struct producers *producers) { return producers->bytes > 2 * producers->log->limits.append_bytes_high; }
+
 void producers_account(struct producers *producers, size_t n)
 {
         producers->outstanding++;
@@ -477,14 +487,20 @@ void producers_cancel(struct producers *producers, uint64_t token)
 bool producers_is_cancelled(struct producers *producers, uint64_t token)
 {
         struct cancelled *cancelled;
+        bool found;
 
         if (!producers->cancelled) return false;
         HASH_FIND(hh, producers->cancelled, &token, sizeof token, cancelled);
-        if (!cancelled) return false;
-        HASH_DEL(producers->cancelled, cancelled);
-        free(cancelled);
-        return true;
+        found = cancelled != NULL;
+        if (found) {
+                HASH_DEL(producers->cancelled, cancelled);
+                free(cancelled);
+        }
+        if (!producers->outstanding) forget_cancelled(producers); /* of appends that were answered before */
+        return found;
 }
+
+size_t producers_cancelled(const struct producers *producers) { return HASH_COUNT(producers->cancelled); }
 
 unsigned producers_count(const struct producers *producers)
 {

@@ -47,12 +47,17 @@ void producers_free(struct producers *producers);
 MUST_USE enum err producers_attach(struct producers *producers, struct kafka_topic *topic, struct reason *why);
 void producers_detach(struct kafka_topic *topic);
 
+/* So much is under way, pressure or not, that one more record is refused. */
+bool producers_take_no_more(const struct producers *producers);
 /* Takes or gives back room for a record of n bytes. */
 void producers_account(struct producers *producers, size_t n);
 void producers_release(struct producers *producers, size_t n);
 /* The completion of this append, if one is to come, is not wanted; whether that is so is asked once, when it comes. */
 void producers_cancel(struct producers *producers, uint64_t token);
 bool producers_is_cancelled(struct producers *producers, uint64_t token);
+
+/* How many cancellations wait for their append's completion. */
+size_t producers_cancelled(const struct producers *producers);
 
 /* Tries the stream again in a while. */
 void producer_stall(struct producer *producer, struct log_stream *stream, uint32_t in_ms);

@@ -572,6 +572,56 @@ static void pressure_holds_while_the_broker_is_away(void **state)
         close_all(f);
 }
 
+/* The helper has one job of a producer at a time: a producer that is about to end, and dies in the same turn, ends once. */
+static void G8_a_fatal_error_as_a_producer_is_about_to_end(void **state)
+{
+        struct fixture *f = *state;
+        struct log_limits limits = LOG_LIMITS_DEFAULT;
+        struct log_stream *stream;
+        struct producer *producer;
+        char topic[TEXT];
+
+        limits.topics_per_producer = 1;
+        open_log(f, NULL, &limits);
+        snprintf(topic, sizeof topic, "%s-x", f->probe->topic);
+        made(f->probe, topic, 1);
+        stream = stream_of(f->probe, topic, 0);
+        appended(f->probe, stream, bytes_of_text("x"));
+        probe_run(f->probe, 200);
+        producer = stream->topic->producer;
+        log_stream_put(f->probe->log, stream);
+        assert_int_equal(producer->state, PRODUCER_DRAINING);
+        rd_kafka_test_fatal_error(producer->handle.rk, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "of the test");
+        producer_retire(producer);
+        probe_run(f->probe, 3000);
+        stream = stream_of(f->probe, topic, 0);
+        appended(f->probe, stream, bytes_of_text("y"));
+        log_stream_put(f->probe->log, stream);
+        probe_close(f->probe);
+}
+
+/* What is cancelled and was no append leaves nothing behind, even while appends are under way. */
+static void what_is_cancelled_leaves_nothing(void **state)
+{
+        enum { LOADS = 200 };
+        struct fixture *f = *state;
+        const struct kafka_log *log;
+        struct log_stream *stream;
+
+        open_log(f, NULL, &LOG_LIMITS_DEFAULT);
+        log = (const struct kafka_log *)(const void *)f->probe->log;
+        stream = made_stream(f->probe);
+        appended(f->probe, stream, bytes_of_text("x"));
+        uint64_t push = ask_append(f->probe, stream, bytes_of_text("y"));
+
+        probe_save(f->probe, "reader", f->probe->topic, 0, 1);
+        for (int i = 0; i < LOADS; i++) probe_cancel(f->probe, ask_load(f->probe, "reader", f->probe->topic, 0));
+        assert_int_equal(producers_cancelled(log->producers), 0);
+        assert_ok(await(f->probe, push)->err);
+        log_stream_put(f->probe->log, stream);
+        probe_close(f->probe);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -591,6 +641,8 @@ int main(void)
                 T(topics_that_come_and_go_do_not_pile_up),
                 T(a_full_queue_of_librdkafka_is_waited_for),
                 T(pressure_holds_while_the_broker_is_away),
+                T(G8_a_fatal_error_as_a_producer_is_about_to_end),
+                T(what_is_cancelled_leaves_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
