@@ -41,7 +41,8 @@ enum {
 
 /* The log behind them. */
 struct log_limits {
-        size_t append_bytes_high;     /* bytes accepted and not yet in the log: `pressure` is told, pushes wait */
+        size_t append_bytes_high;     /* bytes accepted and not yet in the log: `pressure` is told, pushes wait. Twice as many, which those
+                                       * can reach who push and leave: a push is refused */
         size_t append_bytes_low;      /* ... and go on */
         size_t tail_bytes;            /* newest records of all streams kept for waiting readers; least recently used go first */
         size_t index_saves_in_flight; /* requests to Kafka at once */

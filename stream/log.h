@@ -59,7 +59,8 @@ struct log_ops {
         struct log_stream *(*get)(struct log *log, const char *name, uint32_t partition);
         void (*put)(struct log *log, struct log_stream *stream);
         /* Data is copied. Appends to one stream are stored in the order in which they are asked for. Away: kept and tried until stored.
-         * OK with index; ERR_NOT_FOUND (no such topic or partition), ERR_TOO_LARGE, ERR_NOT_ALLOWED, ERR_FAILED: definitely not stored. */
+         * OK with index; ERR_NOT_FOUND (no such topic or partition), ERR_TOO_LARGE, ERR_NOT_ALLOWED, ERR_FULL (twice append_bytes_high are
+         * under way), ERR_FAILED: definitely not stored. */
         void (*append)(struct log *log, struct log_stream *stream, struct bytes data, uint64_t token);
         /* No such topic or partition, or away until the time is over: no records, OK. Nobody is held for a topic that is gone: when it is
          * deleted, or made anew and ends before the index, the answer is empty at once. */

@@ -44,6 +44,7 @@ struct op {
         struct log_stream *stream; /* append, read: counted */
         bool known;                /* somebody waits for the completion */
         bool late;                 /* the log stops: the answer is that */
+        bool full;                 /* append: the log takes no more, and the answer is that */
         bool gone;                 /* read: its topic was deleted while it was held */
         char *name, *client;       /* create, index load */
         uint32_t partition;        /* index load: which; create: how many */
@@ -412,6 +413,7 @@ static void op_fire(void *arg)
         };
 
         if (op->late) op_fail(op, ERR_CANCELLED, "the log has stopped");
+        else if (op->full) op_fail(op, ERR_FULL, "too much waits to be stored");
         else tries[op->kind](op);
 }
 
@@ -526,7 +528,9 @@ static void memory_append(struct log *log, struct log_stream *stream, struct byt
         struct op *op = op_new(m, LOG_APPEND, token);
 
         stream_take(op, stream);
-        if (op->late) {
+        op->full = m->append_bytes > 2 * m->limits.append_bytes_high;
+        if (op->full) context_count(m->ctx, STAT_LIMIT_APPENDS);
+        if (op->late || op->full) {
                 op_schedule(op);
                 return;
         }

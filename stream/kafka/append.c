@@ -203,8 +203,14 @@ static bool refuse_at_once(struct log_stream *stream, struct append *append)
 
 void append_add(struct log_stream *stream, struct bytes data, uint64_t token)
 {
-        struct append *append = calloc(1, sizeof *append);
+        struct append *append;
 
+        if (producers_take_no_more(stream->log->producers)) {
+                context_count(stream->log->ctx, STAT_LIMIT_APPENDS);
+                kafka_answer_later(stream->log, LOG_APPEND, token, ERR_FULL, "too much waits to be stored");
+                return;
+        }
+        append = calloc(1, sizeof *append);
         if (!append || !(append->record = tail_record_new(data))) {
                 free(append);
                 kafka_answer_later(stream->log, LOG_APPEND, token, ERR_FAILED, "the node is out of memory");

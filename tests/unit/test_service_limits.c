@@ -127,6 +127,40 @@ static void R4_all_kinds_of_requests_count(void **state)
         bench_free(bench);
 }
 
+/* Who pushes and leaves is held by nothing, and what it pushed stays with the log. */
+static void R4_pushes_of_those_who_leave_are_bounded(void **state)
+{
+        enum { ROUNDS = 40, BYTES = 1000, HIGH = 10000 };
+        struct bench *bench = bench_new(3);
+        struct bench_client *good;
+        static uint8_t data[BYTES];
+        const struct log_record *records;
+        size_t count = 0;
+
+        (void)state;
+        bench->log_limits.append_bytes_high = HIGH;
+        bench->log_limits.append_bytes_low = HIGH / 2;
+        bench_start(bench);
+        good = bench_connect(bench);
+        struct bytes to = bench_made(good, "s");
+        bench_set_away(bench, true);
+        for (int i = 0; i < ROUNDS; i++) {
+                struct bench_client *client = bench_connect(bench);
+
+                bench_push(client, to, 1, bytes_make(data, sizeof data));
+                fake_link_down(client->link, ERR_CLOSED, "gone");
+        }
+        assert_int_equal(bench_stat(bench, STAT_LIMIT_APPENDS), ROUNDS - 2 * HIGH / BYTES - 1);
+        bench_set_away(bench, false);
+        bench_settle(bench);
+        bench_push(good, to, 7, bytes_make(data, sizeof data));
+        bench_settle(bench);
+        assert_int_equal(count_answers(good, STREAM_PUSH), 1);
+        assert_ok(log_memory_dump(bench->log, "s", 0, &records, &count));
+        assert_int_equal(count, 2 * HIGH / BYTES + 2);
+        bench_free(bench);
+}
+
 static void log_pressure_holds_those_who_push(void **state)
 {
         struct bench *bench = bench_new(3);
@@ -454,6 +488,7 @@ int main(void)
                 cmocka_unit_test(R4_reading_waits_for_requests),
                 cmocka_unit_test(R4_reading_waits_for_bytes_of_pushes),
                 cmocka_unit_test(R4_all_kinds_of_requests_count),
+                cmocka_unit_test(R4_pushes_of_those_who_leave_are_bounded),
                 cmocka_unit_test(log_pressure_holds_those_who_push),
                 cmocka_unit_test(R3_a_slow_reader_does_not_pile_up_answers),
                 cmocka_unit_test(R3_one_who_takes_nothing_is_cut_off),

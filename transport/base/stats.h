@@ -45,6 +45,7 @@
         X(STAT_LIMIT_REQUESTS,       "limit_requests",               "times that reading waited: a connection had too many open requests") \
         X(STAT_LIMIT_REQUESTS_ALL,   "limit_requests_all",           "times that reading waited: all connections had too many open requests") \
         X(STAT_LIMIT_CREATES,        "limit_creates",                "times that reading waited: a connection created beyond its rate") \
+        X(STAT_LIMIT_APPENDS,        "limit_appends",                "pushes refused: twice append_bytes_high were accepted and not stored") \
         X(STAT_LIMIT_LOG,            "limit_log",                    "times that reading waited: the log took no more") \
         X(STAT_KAFKA_FATAL,          "kafka_producer_restarts",      "producers replaced after a fatal error") \
         X(STAT_KAFKA_CONTROL,        "kafka_control_restarts",       "times that a request for an index had no answer and was asked again") \
