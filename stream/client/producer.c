@@ -9,6 +9,7 @@
 #include "stream/client/handle.h"
 #include "transport/base/logger.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
@@ -222,6 +223,15 @@ static void halt(struct producer *producer)
         handle_wake_in(&producer->handle, handle_pause(&producer->handle));
 }
 
+/* The answer has no reason. One that a pause does not heal is the message's size, as a rule, so that is told. */
+static void tell_not_stored(struct producer *producer, size_t size)
+{
+        char text[128];
+
+        snprintf(text, sizeof text, "the node could not store a message of %zu bytes (larger than it takes?); trying again", size);
+        notice(producer, TROUBLE_FAILED, text);
+}
+
 static void answered_pushed(struct producer *producer, const struct stream_response *response)
 {
         struct push *push = find_out(producer, response->push.id);
@@ -240,7 +250,7 @@ static void answered_pushed(struct producer *producer, const struct stream_respo
         if (!response->push.failed)
                 confirmed(producer);
         else
-                notice(producer, TROUBLE_FAILED, "the node could not store a message; trying again");
+                tell_not_stored(producer, push->n);
 }
 
 /* An error names no request. As an answer to create it is a refusal, which may pass (a limit); as another it means that the stream's

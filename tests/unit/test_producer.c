@@ -77,10 +77,7 @@ static void send_bytes(struct bytes payload)
         assert_ok(router_send(router, ORIGIN_OWN, msg));
 }
 
-static void send_text(const char *text)
-{
-        send_bytes(bytes_of_text(text));
-}
+static void send_text(const char *text) { send_bytes(bytes_of_text(text)); }
 
 static void connect_and_create(void)
 {
@@ -181,6 +178,7 @@ static void ignores_answers_to_older_pushes(void **state)
 static void tries_again_what_was_refused(void **state)
 {
         struct hub_request *request;
+        char expected[80];
 
         (void)state;
         open_producer();
@@ -188,8 +186,11 @@ static void tries_again_what_was_refused(void **state)
         send_text("one");
         send_text("two");
         send_text("three");
-        hub_answer_pushed(&hub, take_push("one"), true, 0);
+        request = take_push("one");
+        snprintf(expected, sizeof expected, "could not store a message of %zu bytes (larger", request->request.push.data.n);
+        hub_answer_pushed(&hub, request, true, 0);
         assert_int_equal(notices, 1);
+        assert_non_null(strstr(said, expected));
         send_text("four");
         hub_answer_pushed(&hub, take_push("two"), false, 0);
         hub_answer_pushed(&hub, take_push("three"), true, 0);
@@ -313,10 +314,12 @@ static void holds_to_its_limits(void **state)
         }
         assert_true(producer_full(producer));
         assert_int_equal(full, 1);
-        for (int i = 0; i < 5; i++) send_text("m");
+        for (int i = 0; i < 5; i++)
+                send_text("m");
         assert_int_equal(producer_unconfirmed(producer), 8);
         assert_int_equal(tc.ctx.stats.v[STAT_DROP_UNCONFIRMED_FULL], 1);
-        for (int i = 0; i < 3; i++) hub_take(&hub, STREAM_PUSH);
+        for (int i = 0; i < 3; i++)
+                hub_take(&hub, STREAM_PUSH);
         hub_quiet(&hub);
         hub_answer_pushed(&hub, hub.taken, false, 0);
         for (int i = 0; i < 4; i++) {
@@ -354,7 +357,8 @@ static void drains_below_half(void **state)
         limits.unconfirmed = 4;
         open_producer();
         connect_and_create();
-        for (int i = 0; i < 4; i++) send_text("m");
+        for (int i = 0; i < 4; i++)
+                send_text("m");
         hub_answer_pushed(&hub, hub_take(&hub, STREAM_PUSH), false, 0);
         assert_int_equal(drained, 0);
         hub_answer_pushed(&hub, hub_take(&hub, STREAM_PUSH), false, 1);
