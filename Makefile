@@ -142,8 +142,10 @@ objects: $(call obj,$(ALL_SRC))
 # --- installing -------------------------------------------------------------------------------------------------------
 MAN_PAGES := $(wildcard docs/man/*.[0-9])
 man_target = $(foreach page,$(MAN_PAGES),$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
+DOCUMENTS = LICENSE README.md deploy/strop-node.conf docs/example.c $(wildcard docs/*.md)
 INSTALLED = $(addprefix $(BINDIR)/,$(PROGRAMS)) $(LIBDIR)/libstrop.a $(LIBDIR)/$(notdir $(LIB_SO)) $(LIBDIR)/libstrop.so \
-            $(LIBDIR)/pkgconfig/strop.pc $(INCLUDEDIR)/strop.h $(man_target) $(DOCDIR)/LICENSE $(DOCDIR)/strop-node.conf $(UNITDIR)/strop-node.service
+            $(LIBDIR)/pkgconfig/strop.pc $(INCLUDEDIR)/strop.h $(man_target) \
+            $(addprefix $(DOCDIR)/,$(notdir $(DOCUMENTS))) $(UNITDIR)/strop-node.service
 
 .PHONY: install
 install: all ## install under PREFIX (below DESTDIR if that is set)
@@ -156,7 +158,7 @@ install: all ## install under PREFIX (below DESTDIR if that is set)
 	        client/strop.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/strop.pc
 	install -m 644 client/strop.h $(DESTDIR)$(INCLUDEDIR)
 	$(foreach page,$(MAN_PAGES),install -m 644 $(page) $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(page))) &&) true
-	install -m 644 LICENSE deploy/strop-node.conf $(DESTDIR)$(DOCDIR)
+	install -m 644 $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
 	sed -e 's,@BINDIR@,$(BINDIR),g' deploy/strop-node.service > $(DESTDIR)$(UNITDIR)/strop-node.service
 
 .PHONY: uninstall

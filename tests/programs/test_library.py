@@ -81,6 +81,31 @@ def test_installed_library_and_example(kind, installed, start_node, start_bob, k
     assert process.out == ["hello from C"]
 
 
+def test_example_without_a_node_says_so_and_fails(installed, start_node, start_bob, keep, tmp_path):
+    env = build(installed, TOP / "docs/example.c", "shared", tmp_path / "example")
+    node = start_node()
+    bob = start_bob(node.address)
+    bob.stop()
+    node.stop()
+    process = keep(Process([tmp_path / "example", bob.invitation], env=env))
+    assert process.wait(30) == 1, process.tail()
+    assert process.out == []
+    assert f"cannot reach the node at {node.address}" in process.err[0] and "no answer" in process.err[-1]
+
+
+def test_documents_that_are_named_are_installed_and_nothing_stays_after_uninstall(installed, tmp_path):
+    folder = installed / "usr/share/doc/strop"
+    named = set()
+    for page in (TOP / "docs/man").glob("*.[0-9]"):
+        named |= set(re.findall(r"share/doc/strop/([\w.-]+\w)", page.read_text()))
+    assert {"protocol.md", "example.c"} <= named
+    assert [name for name in sorted(named) if not (folder / name).is_file()] == []
+    for verb in ("install", "uninstall"):
+        run("make", "-s", verb, f"DESTDIR={tmp_path}", "PREFIX=/usr", cwd=TOP, timeout=300)
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
+    assert not (tmp_path / "usr/share/doc/strop").exists()
+
+
 @pytest.mark.parametrize("kind", ["shared", "static"])
 def test_program_with_a_loop_of_its_own(kind, installed, start_node, start_bob, keep, tmp_path):
     env = build(installed, TOP / "tests/programs/embed.c", kind, tmp_path / "embed")
