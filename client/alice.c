@@ -114,7 +114,7 @@ static void on_deadline(void *arg)
         char why[128];
 
         (void)arg;
-        if (alice.peer && alice.count == 0) return; /* nothing is awaited */
+        if (alice.ended || (alice.peer && alice.count == 0)) return; /* nothing is awaited */
         snprintf(why, sizeof why, "no echo within %u s: Bob may be gone%s", alice.timeout, alice.came ? "" : ", or not let this Alice in");
         if (alice.greeted)
                 end(fail_amid(*alice.trouble ? alice.trouble : why));
@@ -182,7 +182,8 @@ static void refuse_line(const char *fmt, ...)
         va_start(args, fmt);
         vsnprintf(why, sizeof why, fmt, args);
         va_end(args);
-        cli_say(&cli, "line %" PRIu64 " %s; it was not sent", alice.in.number, why);
+        cli_say(&cli, "line %" PRIu64 " %s; %s", alice.in.number, why,
+                alice.terminal ? "it was not sent" : "neither it nor what follows was sent");
         if (!alice.terminal) alice.refused = alice.all_read = true;
 }
 
@@ -444,6 +445,7 @@ static const struct strop_callbacks callbacks = {
 static void on_signal(void *arg)
 {
         (void)arg;
+        if (alice.ended) return; /* both signals came at once */
         end(fail_amid("interrupted"));
 }
 
@@ -474,6 +476,25 @@ static int take_names(void)
         if (!alice.receiver) alice.receiver = ask("Name of the bob_to_alice stream:", receiver, sizeof receiver);
         if (!alice.sender) alice.sender = ask("Name of the alice_to_bob stream:", sender, sizeof sender);
         return alice.sender && alice.receiver ? -1 : cli_fail(&cli, EXIT_USAGE, "both stream names are needed");
+}
+
+/* An invitation says it all but the way to the node; what else is given has to be the same. */
+static int compare_with_invitation(void)
+{
+        struct invitation invitation;
+        struct identifier peer;
+        struct reason why;
+
+        /* A bad one is refused when it is used. */
+        if (!alice.invitation || invitation_parse(bytes_of_text(alice.invitation), &invitation, &why)) return -1;
+        if (alice.sender && strcmp(alice.sender, invitation.alice_to_bob))
+                return cli_fail(&cli, EXIT_USAGE, "--sender is not the stream of the invitation: give one of the two");
+        if (alice.receiver && strcmp(alice.receiver, invitation.bob_to_alice))
+                return cli_fail(&cli, EXIT_USAGE, "--receiver is not the stream of the invitation: give one of the two");
+        if (alice.peer_identifier && (identifier_parse(bytes_of_text(alice.peer_identifier), &peer) ||
+                                      !identifier_equal(&peer, &invitation.identifier)))
+                return cli_fail(&cli, EXIT_USAGE, "--peer is not who made the invitation: give one of the two");
+        return -1;
 }
 
 static int open_alice(void)
@@ -524,7 +545,7 @@ int main(int argc, char **argv)
         STAILQ_INIT(&alice.lines);
         alice.terminal = isatty(STDIN_FILENO);
         if (alice.terminal) setvbuf(stdin, NULL, _IONBF, 0);
-        if ((code = take_names()) != -1) return code;
+        if ((code = take_names()) != -1 || (code = compare_with_invitation()) != -1) return code;
         if (!alice.identity && !cli_state_path("alice.identity", path, why, sizeof why)) return cli_fail(&cli, EXIT_FAILED, "%s", why);
         if (!alice.identity) alice.identity = path;
         if (!alice.invitation && alice.nodes.count == 0) alice.nodes.items[alice.nodes.count++] = "127.0.0.1:4000";

@@ -20,6 +20,7 @@ static struct {
         struct strop *strop;
         struct strop_watch *start, *interrupt, *terminate;
         struct names names;
+        char invitation[INVITATION_TEXT_MAX + 1];
         bool stands;       /* it has been up and its lines are printed */
         bool mute;         /* nobody reads them any more, which has been said */
         char trouble[512]; /* the latest, until then */
@@ -78,12 +79,12 @@ static void print_fields(const char *const fields[][2], size_t count)
         if (!flush()) end(cli_fail(&cli, EXIT_FAILED, "cannot write to standard output: %s", strerror(errno)));
 }
 
-static void print_names(const char *invitation)
+static void print_names(void)
 {
         const char *const fields[][2] = {{"bob_to_alice", bob.sender},
                                          {"alice_to_bob", bob.receiver},
                                          {"identifier", strop_identifier(bob.strop)},
-                                         {"invitation", invitation}};
+                                         {"invitation", bob.invitation}};
 
         print_fields(fields, 4);
 }
@@ -108,18 +109,12 @@ static void print_received(const struct strop_message *message, struct bytes tex
 /* The first time it stands: says where Alice finds it. */
 static void on_ready(void *user)
 {
-        char invitation[INVITATION_TEXT_MAX + 1];
-
         (void)user;
         if (bob.stands) return;
         bob.stands = true;
         strop_unwatch(bob.start);
         bob.start = NULL;
-        if (strop_invitation(bob.strop, bob.advertised.items, bob.advertised.count, invitation, sizeof invitation)) {
-                end(cli_fail(&cli, EXIT_USAGE, "cannot make an invitation: too many or too long --advertise"));
-                return;
-        }
-        print_names(invitation);
+        print_names();
 }
 
 static void on_start_over(void *arg)
@@ -137,8 +132,8 @@ static void on_peer_up(void *user, struct strop_peer *peer, bool vouched)
 
 static void on_peer_down(void *user, struct strop_peer *peer, enum strop_status status, const char *why)
 {
-        (void)user, (void)peer, (void)status;
-        cli_say(&cli, "a peer is gone: %s", why);
+        (void)user, (void)status;
+        cli_say(&cli, "%s is gone: %s", strop_peer_identifier(bob.strop, peer), why);
 }
 
 static void on_message(void *user, const struct strop_message *message)
@@ -184,8 +179,10 @@ static int take_names(void)
         struct reason why;
         enum err err;
 
-        if (bob.listen && (bob.sender || bob.receiver || bob.nodes.count || bob.advertised.count))
-                return cli_fail(&cli, EXIT_USAGE, "--listen is for Bobs without a node: it goes with neither --node nor stream names");
+        if (bob.listen && (bob.sender || bob.receiver || bob.client_id || bob.fresh_names || bob.nodes.count || bob.advertised.count))
+                return cli_fail(&cli, EXIT_USAGE,
+                                "--listen is for Bobs without a node: it goes with none of --node, --advertise, --sender, --receiver, "
+                                "--client-id and --new");
         if (bob.listen || (bob.sender && bob.receiver)) return -1;
         context_init(&ctx);
         snprintf(path, sizeof path, "%s.streams", bob.identity);
@@ -194,6 +191,33 @@ static int take_names(void)
         if (err) return cli_fail(&cli, EXIT_FAILED, "%s", why.text);
         if (!bob.sender) bob.sender = bob.names.bob_to_alice;
         if (!bob.receiver) bob.receiver = bob.names.alice_to_bob;
+        return -1;
+}
+
+static int print_listening(void)
+{
+        const char *const fields[][2] = {{"listening", strop_listening(bob.strop)}, {"identifier", strop_identifier(bob.strop)}};
+
+        bob.stands = true;
+        print_fields(fields, 2);
+        return -1;
+}
+
+/* Made before the node is reached, so that what is wrong with it is told at once. */
+static int make_invitation(void)
+{
+        const char *const *nodes = bob.advertised.items;
+        const size_t count = bob.advertised.count, room = sizeof bob.invitation;
+
+        if (strop_invitation(bob.strop, NULL, 0, bob.invitation, room))
+                return cli_fail(&cli, EXIT_USAGE, "cannot make an invitation: no stream can have such a name, or a node such an address");
+        if (count > INVITATION_NODES_MAX)
+                return cli_fail(&cli, EXIT_USAGE, "--advertise is given more than %d times", INVITATION_NODES_MAX);
+        for (size_t i = 0; i < count; i++)
+                if (strop_invitation(bob.strop, &nodes[i], 1, bob.invitation, room))
+                        return cli_fail(&cli, EXIT_USAGE, "--advertise %.300s is not HOST:PORT", nodes[i]);
+        if (count && strop_invitation(bob.strop, nodes, count, bob.invitation, room))
+                return cli_fail(&cli, EXIT_USAGE, "cannot make an invitation: --advertise is too long");
         return -1;
 }
 
@@ -220,7 +244,7 @@ static int open_bob(void)
         bob.terminate = strop_watch_signal(bob.strop, SIGTERM, on_signal, NULL);
         if (!bob.listen) bob.start = strop_watch_time(bob.strop, START_MS, on_start_over, NULL);
         if (!bob.interrupt || !bob.terminate || (!bob.listen && !bob.start)) return cli_fail(&cli, EXIT_FAILED, "cannot wait for signals");
-        return -1;
+        return bob.listen ? print_listening() : make_invitation();
 }
 
 static void close_bob(void)
@@ -244,12 +268,6 @@ int main(int argc, char **argv)
         if ((code = take_names()) != -1) return code;
         if (!bob.listen && bob.nodes.count == 0) bob.nodes.items[bob.nodes.count++] = "127.0.0.1:4000";
         if ((code = open_bob()) == -1) {
-                if (bob.listen) {
-                        const char *const fields[][2] = {{"listening", strop_listening(bob.strop)},
-                                                         {"identifier", strop_identifier(bob.strop)}};
-                        bob.stands = true;
-                        print_fields(fields, 2);
-                }
                 strop_run(bob.strop);
                 code = bob.code;
         }

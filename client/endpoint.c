@@ -197,7 +197,7 @@ static void conn_is_up(void *user, struct conn *conn)
 {
         struct endpoint *endpoint = user;
 
-        if (endpoint->lost || endpoint->failures) notice(endpoint, OK, "connected: %s", conn_name(conn));
+        if (endpoint->lost || endpoint->failures) notice(endpoint, OK, "connected: %s", conn_peer(conn));
         endpoint->lost = false;
         endpoint->failures = 0;
         if (endpoint->stream)

@@ -34,10 +34,11 @@ struct strop {
         struct tcp_listener *listener;
         struct identity *identity;
         struct trust trust;
-        struct invitation invitation; /* what was given; also the names and the node for invitations to this end */
+        struct invitation invitation; /* what was given */
         struct endpoint *endpoint;
         const char *nodes[NODES_MAX]; /* only while it is made */
-        char node_of_own[INVITATION_NODE_MAX + 1];
+        char nodes_of_own[INVITATION_NODES_MAX][INVITATION_NODE_MAX + 1]; /* for invitations to this end */
+        size_t node_count_of_own;
         char sender[INVITATION_NAME_MAX + 1], receiver[INVITATION_NAME_MAX + 1], client_id[INVITATION_NAME_MAX + 1];
         char identifier[IDENTIFIER_TEXT_SIZE + 1], peer_identifier[IDENTIFIER_TEXT_SIZE + 1];
         struct strop_callbacks callbacks;
@@ -200,10 +201,13 @@ static enum err take_places(struct strop *strop, const struct strop_config *conf
                 if (!config->nodes[i]) return fail(why, ERR_USAGE, "no address was given for a node");
                 if (!tcp_address_split(config->nodes[i], host, sizeof host, &port, why)) return ERR_USAGE;
                 if (strlen(config->nodes[i]) > INVITATION_NODE_MAX) return fail(why, ERR_USAGE, "the address of a node is too long");
+                if (i >= INVITATION_NODES_MAX) continue;
+                memcpy(strop->nodes_of_own[i], config->nodes[i], strlen(config->nodes[i]) + 1);
+                strop->node_count_of_own = i + 1;
         }
-        if (config->node_count) memcpy(strop->node_of_own, config->nodes[0], strlen(config->nodes[0]) + 1);
         if ((err = take_name(config->sender, "name of the stream to write", strop->sender, why))) return err;
         if ((err = take_name(config->receiver, "name of the stream to read", strop->receiver, why))) return err;
+        if (*strop->sender && strcmp(strop->sender, strop->receiver) == 0) return fail(why, ERR_USAGE, "sender and receiver are the same stream");
         return take_name(config->client_id, "client id", strop->client_id, why);
 }
 
@@ -486,13 +490,13 @@ const char *strop_listening(const struct strop *strop) { return strop->listener 
 enum strop_status strop_invitation(const struct strop *strop, const char *const *nodes, size_t node_count, char *out, size_t size)
 {
         struct invitation invitation = {.identifier = identity_get_view(strop->identity)->identifier};
-        size_t count = node_count ? node_count : 1;
+        size_t count = node_count ? node_count : strop->node_count_of_own;
         char text[INVITATION_TEXT_MAX + 1];
 
         if (!*strop->sender || !out || (node_count && !nodes)) return STROP_USAGE;
         if (count > INVITATION_NODES_MAX) return STROP_USAGE;
         for (; invitation.node_count < count; invitation.node_count++) {
-                const char *node = node_count ? nodes[invitation.node_count] : strop->node_of_own;
+                const char *node = node_count ? nodes[invitation.node_count] : strop->nodes_of_own[invitation.node_count];
 
                 if (!node || strlen(node) > INVITATION_NODE_MAX) return STROP_USAGE;
                 memcpy(invitation.nodes[invitation.node_count], node, strlen(node) + 1);

@@ -133,6 +133,11 @@ const char *conn_name(const struct conn *conn)
         return conn->name;
 }
 
+const char *conn_peer(const struct conn *conn)
+{
+        return conn->link ? conn->link->peer : "";
+}
+
 size_t conn_queued(const struct conn *conn)
 {
         return conn->link ? conn->link->ops->queued(conn->link) : 0;

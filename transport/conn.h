@@ -56,6 +56,7 @@ uint64_t conn_id(const struct conn *conn);
 /* The local address of the connection's worker. */
 struct bytes conn_address(const struct conn *conn);
 const char *conn_name(const struct conn *conn); /* "conn 12 (127.0.0.1:4000)", for logs */
+const char *conn_peer(const struct conn *conn); /* "127.0.0.1:4000", for people; "" once it is closed */
 size_t conn_queued(const struct conn *conn);
 /* More waits to be sent on it than should: whoever has more for it waits for `drained`. */
 bool conn_output_full(const struct conn *conn);

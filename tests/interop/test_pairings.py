@@ -69,7 +69,7 @@ def test_one_byte_more_than_fits_is_refused(bob, way, pairing):
     talk_over(pairing.alice("c", way, listener, ["x" * most]))
     alice = pairing.alice("c", way, listener, ["fits", "x" * (most + 1)])
     assert alice.finish() == 1 and alice.out == ["fits"]
-    alice.wait_line(f"line 2 is {most + 1} bytes long, and the most that fits is {most}; it was not sent")
+    alice.wait_line(f"line 2 is {most + 1} bytes long, and the most that fits is {most}; neither it nor what follows was sent")
 
 
 @WAYS

@@ -80,7 +80,7 @@ def talk(kafka, start_node, start_bob, start_alice):
     alice = start_alice(bob.invitation)
     alice.say(*secrets)
     assert alice.finish() == 0
-    bob.wait_line("a peer is gone")  # Alice's last message, by which she closes, has been read
+    bob.wait_line("^bob: I[0-9a-f]{64} is gone: ")  # Alice's last message, by which she closes, has been read
     bob.stop()
     assert node.stop() == 0
     return secrets, bob, kafka_wire.groups(kafka.address) - before

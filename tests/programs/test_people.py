@@ -1,5 +1,6 @@
 """alice and bob as somebody meets them who has read no more than --help."""
 
+import base64
 import json
 import os
 import re
@@ -12,6 +13,10 @@ from harness.process import TOP, Process
 from harness.programs import BUILD, SLOW, Program, one_line_error
 
 PROGRAMS = ["alice", "bob"]
+NOWHERE = "127.0.0.1:1"  # wrong use is told before anything is tried there
+# [1, ["127.0.0.1:1"], "a_to_b", "b_to_a", I0101...]
+PACKED = b"\x95\x01\x91\xab127.0.0.1:1\xa6a_to_b\xa6b_to_a\xc4\x20" + b"\x01" * 32
+INVITATION = "strop:" + base64.urlsafe_b64encode(PACKED).decode().rstrip("=")
 
 
 def run(program, *args, **how):
@@ -83,6 +88,17 @@ def test_help_that_cannot_be_written(program):
         ("bob", ["--listen", "127.0.0.1:0", "--sender", "a"], ["--listen"]),
         ("bob", ["--node", "127.0.0.1:notaport"], ["notaport"]),
         ("bob", ["--sender", "", "--receiver", "b"], ["1 to 249"]),
+        ("bob", ["--listen", "127.0.0.1:0", "--new"], ["--listen", "--new"]),
+        ("bob", ["--listen", "127.0.0.1:0", "--client-id", "x"], ["--listen", "--client-id"]),
+        ("bob", ["--node", NOWHERE, "--advertise", "x"], ["--advertise x is not HOST:PORT"]),
+        ("bob", ["--node", NOWHERE, *["--advertise", "x:1"] * 9], ["--advertise", "more than 8 times"]),
+        ("bob", ["--node", NOWHERE, "--sender", "a", "--receiver", "a"], ["sender and receiver are the same stream"]),
+        ("bob", ["--node", NOWHERE, "--sender", "a b", "--receiver", "a"], ["no stream can have such a name"]),
+        ("alice", ["--node", NOWHERE, "--sender", "a", "--receiver", "a"], ["sender and receiver are the same stream"]),
+        ("alice", [INVITATION, "--sender", "other"], ["--sender is not the stream of the invitation"]),
+        ("alice", [INVITATION, "--receiver", "a_to_b"], ["--receiver is not the stream of the invitation"]),
+        ("alice", [INVITATION, "--peer", "I" + "0" * 64], ["--peer is not who made the invitation"]),
+        ("alice", [INVITATION, "--peer", "I12"], ["--peer is not who made the invitation"]),
     ],
 )
 def test_wrong_use_is_one_clear_line(program, args, words, tmp_path):
@@ -110,6 +126,37 @@ def test_signals(number, start_node, start_bob, start_alice):
     assert "interrupted; 1 of 1 lines have come back" in one_line_error(alice)
     bob.signal(number)
     assert bob.wait(10 * SLOW) == 0
+
+
+def test_both_signals_at_once_are_told_once(start_node, start_bob, start_alice):
+    bob = start_bob(start_node().address)
+    alice = start_alice(bob.invitation)
+    alice.say("one")
+    alice.wait_echoes(1)
+    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        alice.signal(number)
+    assert alice.wait(10 * SLOW) == 1
+    assert "interrupted; 1 of 1 lines have come back" in one_line_error(alice)
+
+
+def test_an_invitation_with_the_same_once_more(tmp_path):
+    same = ["--sender", "a_to_b", "--receiver", "b_to_a", "--peer", "I" + "01" * 32]
+    done = run("alice", "--identity", tmp_path / "identity", INVITATION, *same, "--timeout", "1", stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and "cannot reach the node" in done.stderr, done
+
+
+def test_an_invitation_leads_to_each_of_bobs_nodes(start_node, keep, start_alice, tmp_path):
+    """The first is away when he starts and when Alice comes; the second serves both."""
+    node = start_node()
+    bob = keep(Program("bob", "--node", NOWHERE, "--node", node.address, "--identity", tmp_path / "bob"))
+    names = dict(line.split(": ", 1) for line in bob.wait_count(4, timeout=20 * SLOW))
+    text = names["invitation"].removeprefix("strop:")
+    packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    assert NOWHERE.encode() in packed and node.address.encode() in packed
+    alice = start_alice(names["invitation"])
+    alice.say("by the second")
+    assert alice.finish() == 0, alice.tail()
+    assert alice.out == ["by the second"]
 
 
 def test_stdin_that_is_empty_or_closed(start_node, start_bob, keep, tmp_path):

@@ -229,7 +229,7 @@ def test_C9_bob_comes_back_to_an_index_that_is_wrong(how, kafka, start_node, sta
     alice = start_alice(bob.invitation)
     alice.say("one", "two")
     assert alice.finish() == 0
-    bob.wait_line("a peer is gone")
+    bob.wait_line("^bob: I[0-9a-f]{64} is gone: ")
     assert bob.stop() == 0
     if how == "made anew":
         kafka_wire.delete_topic(kafka.address, bob.alice_to_bob)

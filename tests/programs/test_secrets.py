@@ -130,7 +130,7 @@ def test_G45_keys_are_in_locked_memory_and_gone_after_the_session(preloaded, sel
         assert {tuple(place) for place in places} <= {(), ("locked",), ("[heap]",)}
 
     assert alice.finish() == 0
-    bob.wait_line("a peer is gone")
+    bob.wait_line("^bob: I[0-9a-f]{64} is gone: ")
     keys = keys_in(tmp_path / "keys-of-bob") - selftest_keys
 
     def found():

@@ -78,8 +78,9 @@ def test_a_line_that_is_no_text(start_node, start_bob, start_alice):
     node = start_node()
     bob = start_bob(node.address)
     alice = start_alice(bob.invitation)
-    alice.write(b"\xff\xfe\n")
-    fails(alice, "line 1", "UTF-8")
+    alice.write(b"\xff\xfe\nnot sent either\n")
+    fails(alice, "line 1 is not UTF-8 text; neither it nor what follows was sent")
+    assert bob.received() == []
 
 
 @pytest.mark.sanitized

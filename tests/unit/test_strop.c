@@ -2,6 +2,7 @@
  * two endpoints that reach each other straight over TCP. */
 #include "tests/support/test.h"
 
+#include "client/invitation.h"
 #include "client/strop.h"
 #include "transport/base/logger.h"
 #include "transport/secure_channel/secrets.h"
@@ -381,6 +382,37 @@ static void an_invitation_and_its_room(void **state)
         strop_free(strop);
 }
 
+/* Those of its own nodes that an invitation has room for are in it; nodes that are named take their place. */
+static void an_invitation_has_all_nodes(void **state)
+{
+        (void)state;
+        const char *nodes[9] = {"127.0.0.1:1", "127.0.0.1:2", "c:3", "d:4", "e:5", "f:6", "g:7", "h:8", "i:9"}, *other = "other:1";
+        struct strop_config config = STROP_CONFIG;
+        struct strop *strop = NULL;
+        struct invitation invitation;
+        struct reason why;
+        char out[4097];
+
+        config.nodes = nodes;
+        config.sender = "b_to_a";
+        config.receiver = "a_to_b";
+        for (config.node_count = 1; config.node_count <= 9; config.node_count++) {
+                const size_t count = config.node_count < 8 ? config.node_count : 8;
+
+                assert_int_equal(strop_new(&config, &callbacks, NULL, &strop, NULL, 0), STROP_OK);
+                assert_int_equal(strop_invitation(strop, NULL, 0, out, sizeof out), STROP_OK);
+                assert_ok(invitation_parse(bytes_of_text(out), &invitation, &why));
+                assert_int_equal(invitation.node_count, count);
+                for (size_t i = 0; i < count; i++)
+                        assert_string_equal(invitation.nodes[i], nodes[i]);
+                assert_int_equal(strop_invitation(strop, &other, 1, out, sizeof out), STROP_OK);
+                assert_ok(invitation_parse(bytes_of_text(out), &invitation, &why));
+                assert_int_equal(invitation.node_count, 1);
+                assert_string_equal(invitation.nodes[0], other);
+                strop_free(strop);
+        }
+}
+
 /* --- wrong order ---------------------------------------------------------------------------------------------------------------- */
 
 static void nothing_is_sent_before_it_can_be(void **state)
@@ -540,6 +572,7 @@ int main(void)
                 cmocka_unit_test(a_config_of_an_older_program_is_taken),
                 with_both(wrong_arguments_after_that),
                 cmocka_unit_test(an_invitation_and_its_room),
+                cmocka_unit_test(an_invitation_has_all_nodes),
                 with_both(nothing_is_sent_before_it_can_be),
                 with_both(stopping_before_it_runs),
                 with_both(a_peer_that_is_gone),
