@@ -12,6 +12,7 @@
 #include "client/lines.h"
 #include "client/strop.h"
 #include "client/text.h"
+#include "transport/base/standard.h"
 #include "transport/secure_channel/secrets.h"
 
 #include <errno.h>
@@ -537,7 +538,7 @@ static void close_alice(void)
 int main(int argc, char **argv)
 {
         char path[CLI_PATH_MAX], why[512];
-        int code = cli_parse(&cli, argc, argv);
+        int code = standard_hold() ? cli_parse(&cli, argc, argv) : EXIT_FAILED;
 
         if (code != -1) return code;
         secrets_harden_process();
