@@ -41,7 +41,14 @@ static LIST_HEAD(https, http) https = LIST_HEAD_INITIALIZER(https);
 
 static void reply(struct evhttp_request *request, int code, const char *type, struct evbuffer *body)
 {
+        char length[24];
+
         evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", type);
+        if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) { /* the library would send the body all the same */
+                snprintf(length, sizeof length, "%zu", evbuffer_get_length(body));
+                evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", length);
+                evbuffer_drain(body, evbuffer_get_length(body));
+        }
         evhttp_send_reply(request, code, code == 200 ? "OK" : "Service Unavailable", body);
         evbuffer_free(body);
 }
@@ -72,7 +79,7 @@ static void metrics(struct evhttp_request *request, void *user)
         gauge(out, "held_pulls", "pulls that wait for a message", figures.service.held_pulls);
         gauge(out, "request_bytes", "bytes that requests without an answer and held pulls keep", figures.service.request_bytes);
         gauge(out, "output_bytes", "bytes that wait to be sent to clients", figures.output_bytes);
-        gauge(out, "kafka_reachable", "1: Kafka answers; 0: it is away", figures.log_away ? 0 : 1);
+        gauge(out, "kafka_reachable", "1: Kafka answers; 0: it is away, or has not answered yet", figures.log_away ? 0 : 1);
         reply(request, 200, "text/plain; version=0.0.4", out);
 }
 
@@ -200,7 +207,7 @@ static enum err http_listen(struct http *http, struct event_base *base, const ch
 static enum err http_set_up(struct http *http, struct event_base *base, const char *address, struct reason *why)
 {
         if (!(http->server = evhttp_new(base))) return fail(why, ERR_NO_MEMORY, "%s", err_text(ERR_NO_MEMORY));
-        evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET);
+        evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD); /* balancers ask with HEAD */
         evhttp_set_max_body_size(http->server, HTTP_BODY_MAX);
         evhttp_set_max_headers_size(http->server, HTTP_HEADERS_MAX);
         evhttp_set_timeout(http->server, HTTP_TIMEOUT_S);

@@ -76,7 +76,7 @@ struct log_ops {
          * `stopped` follows. */
         void (*stop)(struct log *log, uint32_t wait_ms);
         void (*free)(struct log *log);
-        /* NULL: the log can be reached; else a sentence about what is wrong with it. For health checks. */
+        /* NULL: the log can be reached; else a sentence about what is wrong with it, also while it has never answered. For health checks. */
         const char *(*away)(struct log *log);
 };
 

@@ -207,6 +207,11 @@ void health_stop(struct health *health)
         context_timer_stop(health->ctx, &health->timer);
 }
 
+const char *health_not_up(const struct health *health)
+{
+        return health->state == HEALTH_UNKNOWN ? "Kafka has not answered yet" : health_away(health);
+}
+
 const char *health_away(const struct health *health)
 {
         return health->state == HEALTH_AWAY ? health->away : NULL;

@@ -19,8 +19,10 @@ void health_stop(struct health *health);
 /* Asks by another instance from now on; the helper may still be asking by the last one. */
 void health_use(struct health *health, rd_kafka_t *rk);
 
-/* NULL: reachable, or nothing known yet; else a sentence. */
+/* NULL: reachable, or nothing known yet; else a sentence. For whoever decides whether to ask Kafka at all. */
 const char *health_away(const struct health *health);
+/* NULL: known to be reachable; else a sentence. For whoever asks how it is. */
+const char *health_not_up(const struct health *health);
 /* Known to be reachable. */
 bool health_is_up(const struct health *health);
 

@@ -266,7 +266,7 @@ static void op_cancel(struct log *base, uint64_t token)
 
 static const char *op_away(struct log *base)
 {
-        return health_away(kafka_of(base)->health);
+        return health_not_up(kafka_of(base)->health);
 }
 
 static void free_memory(struct kafka_log *log)

@@ -148,6 +148,18 @@ static void says_how_it_is(void **state)
         answer_has("\nstrop_kafka_reachable 0\n");
 }
 
+static void answers_a_balancer_that_asks_for_the_head(void **state)
+{
+        (void)state;
+        get("HEAD /health HTTP/1.0\r\n\r\n");
+        assert_memory_equal(f.answer, "HTTP/1.0 200 OK", 15);
+        assert_string_equal(strstr(f.answer, "\r\n\r\n"), "\r\n\r\n");
+        answer_has("\r\nContent-Length: 3\r\n");
+        log_memory_set_faults(f.log, &(struct log_memory_faults){.away = true});
+        get("HEAD /health HTTP/1.0\r\n\r\n");
+        assert_memory_equal(f.answer, "HTTP/1.0 503 ", 13);
+}
+
 static void refuses_all_else(void **state)
 {
         static const struct {
@@ -297,6 +309,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(prints_all_counters_and_figures),
                 T(says_how_it_is),
+                T(answers_a_balancer_that_asks_for_the_head),
                 T(refuses_all_else),
                 T(takes_no_more_headers_than_it_should),
                 T(serves_again_on_one_connection),

@@ -193,6 +193,7 @@ static void no_instance_is_given_up_while_kafka_is_away(void **state)
         struct fixture *f = *state;
         uint64_t end;
 
+        while (log_away(f->log)) loop_run_once(f->loop);
         embedded_set_down(f->log, true);
         while (!log_away(f->log)) loop_run_once(f->loop);
         log_index_load(f->log, "reader", "s", 0, 10);

@@ -191,6 +191,8 @@ static void kafka_comes_back_while_the_log_stops(void **state)
         open_log(f);
         struct log_stream *stream = new_stream(f, 0, name);
         appended(f->probe, stream, bytes_of_text("zero"));
+        while (log_away(f->probe->log))
+                probe_run(f->probe, 20);
         embedded_set_down(f->probe->log, true);
         while (!log_away(f->probe->log))
                 probe_run(f->probe, 20);
