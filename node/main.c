@@ -2,10 +2,13 @@
 #include "node/http.h"
 #include "node/options.h"
 #include "node/trim.h"
+#include "transport/base/standard.h"
 #include "transport/tcp.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -25,6 +28,17 @@ struct program {
 static void print_version(void)
 {
         printf("strop-node %s (librdkafka %s, libevent %s)\n", STROP_VERSION, kafka_library_version(), http_library_version());
+}
+
+/* Returns the exit code. */
+static int print_asked(const struct options *options)
+{
+        if (options->help) options_print_help(stdout);
+        else if (options->sample) options_print_sample(stdout);
+        else print_version();
+        if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+        fprintf(stderr, "strop-node: cannot write to stdout: %s\n", strerror(errno));
+        return 1;
 }
 
 /* A node holds no keys of clients, but passwords for its Kafka, and what passes through it is nobody's business; and it takes all the
@@ -99,9 +113,6 @@ static enum err start_log(struct program *program, struct reason *why)
 
         if (err) return err;
         if ((err = node_set_log(program->node, log))) return fail(why, err, "%s", err_text(err));
-        if (strcmp(options->kafka, "embedded") == 0)
-                log_warning(NULL, "the log is embedded: it keeps about 5 MB a stream and forgets everything at the end; "
-                                  "for a real one use --kafka HOST:PORT");
         return OK;
 }
 
@@ -161,6 +172,9 @@ static int run(struct program *program)
                 fprintf(stderr, "strop-node: %s\n", why.text);
         } else {
                 fprintf(stderr, "listening on %s\n", tcp_listener_address(program->listener));
+                if (strcmp(program->options.kafka, "embedded") == 0)
+                        log_warning(NULL, "the log is embedded: it keeps about 5 MB a stream and forgets everything at the end; "
+                                          "for a real one use --kafka HOST:PORT");
                 loop_run(program->loop);
         }
         finish(program);
@@ -176,6 +190,7 @@ int main(int argc, char **argv)
         struct reason why = {""};
         enum err err;
 
+        if (!standard_hold()) return 1;
         prepare_process();
         err = options_read(&program.options, argc, argv, &why);
         if (err) {
@@ -184,11 +199,8 @@ int main(int argc, char **argv)
                 return err == ERR_USAGE ? 2 : 1;
         }
         if (program.options.help || program.options.version || program.options.sample) {
-                if (program.options.help) options_print_help(stdout);
-                else if (program.options.sample) options_print_sample(stdout);
-                else print_version();
                 options_clear(&program.options);
-                return 0;
+                return print_asked(&program.options);
         }
         logger_set_level(program.options.log_level);
         context_init(&program.ctx);

@@ -3,6 +3,9 @@
  * [kafka] goes to librdkafka as it is. */
 #include "node/options.h"
 
+#include "stream/streams.h"
+#include "transport/tcp.h"
+
 #include <errno.h>
 #include <ini.h>
 #include <inttypes.h>
@@ -10,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum option_kind { KIND_TEXT, KIND_NUMBER, KIND_LEVEL, KIND_FLAG, KIND_PROPERTY, KIND_LIMIT };
+enum option_kind { KIND_TEXT, KIND_BROKERS, KIND_PREFIX, KIND_NUMBER, KIND_LEVEL, KIND_FLAG, KIND_PROPERTY, KIND_LIMIT };
 
 struct option_row {
         const char *name, *argument;
@@ -26,12 +29,12 @@ struct option_row {
 static const struct option_row rows[] = {
         {"listen", "ADDR:PORT", KIND_TEXT, offsetof(struct options, listen), 0, 0, "127.0.0.1:4000",
          "where clients connect; port 0 takes a free one", true, NULL},
-        {"kafka", "BROKERS", KIND_TEXT, offsetof(struct options, kafka), 0, 0, "embedded",
+        {"kafka", "BROKERS", KIND_BROKERS, offsetof(struct options, kafka), 0, 0, "embedded",
          "host:port,... of the Kafka to use, or \"embedded\": a small log in memory, to try things", true, NULL},
         {"X", "NAME=VALUE", KIND_PROPERTY, 0, 0, 0, NULL, "a property of librdkafka, as in kcat; may be repeated", false, NULL},
-        {"stream-prefix", "TEXT", KIND_TEXT, offsetof(struct options, stream_prefix), 0, 0, "",
+        {"stream-prefix", "TEXT", KIND_PREFIX, offsetof(struct options, stream_prefix), 0, 0, "",
          "topics are named TEXT_stream; set it when the Kafka serves others too", true, "strop"},
-        {"group-prefix", "TEXT", KIND_TEXT, offsetof(struct options, group_prefix), 0, 0, "",
+        {"group-prefix", "TEXT", KIND_PREFIX, offsetof(struct options, group_prefix), 0, 0, "",
          "put before the names of consumer groups, which keep the readers' indexes", true, "strop-"},
         {"replication-factor", "N", KIND_NUMBER, offsetof(struct options, replication_factor), 1, 32767, "1",
          "of topics that the node makes", true, NULL},
@@ -75,17 +78,18 @@ static const struct limit_row limits[] = {
         LIMIT(transport, workers, "addresses", 16, 100000000, "of connections and streams; one more is refused"),
         LIMIT(transport, route_hops, "addresses", 2, 10000, "in a route; a longer one does not decode"),
         LIMIT(transport, output_high, "bytes", 1024, 1u << 30, "waiting to be sent on a connection: reading from it stops"),
-        LIMIT(transport, output_low, "bytes", 512, 1u << 30, "... and goes on"),
-        LIMIT(transport, output_max, "bytes", 65536, 1u << 30, "waiting to be sent: the connection is closed"),
+        LIMIT(transport, output_low, "bytes", 512, 1u << 30, "waiting to be sent on a connection that is not read: reading goes on"),
+        LIMIT(transport, output_max, "bytes", 65536, 1u << 30, "waiting to be sent on a connection: it is closed"),
         LIMIT(transport, output_all, "bytes", 65536, 1u << 30, "waiting to be sent on all connections: reading stops where any wait"),
         LIMIT(transport, frame_start_ms, "ms", 100, 3600000, "a begun frame must be complete after this"),
-        LIMIT(transport, frame_bytes_per_s, "bytes", 0, 1u << 30, "... and a second more for each so many of it that have come"),
+        LIMIT(transport, frame_bytes_per_s, "bytes", 0, 1u << 30, "of a begun frame that give it a second more"),
         LIMIT(transport, first_frame_ms, "ms", 0, 3600000, "from connecting to the first frame; 0: no limit"),
-        LIMIT(transport, send_stalled_ms, "ms", 100, 3600000, "output waits and none goes out: closed"),
-        LIMIT(transport, keepalive_idle_s, "s", 1, 32767, "a silent connection is asked by TCP whether its peer still stands"),
-        LIMIT(transport, keepalive_interval_s, "s", 1, 32767, "... and asked again"),
-        LIMIT(transport, keepalive_count, "questions", 1, 127, "without an answer: closed"),
-        LIMIT(transport, user_timeout_ms, "ms", 1000, 3600000, "TCP sees no acknowledgement of what was sent: closed"),
+        LIMIT(transport, send_stalled_ms, "ms", 100, 3600000, "a connection whose output waits so long, and none goes out, is closed"),
+        LIMIT(transport, keepalive_idle_s, "s", 1, 32767, "a connection silent for so long is asked by TCP whether its peer still stands"),
+        LIMIT(transport, keepalive_interval_s, "s", 1, 32767, "a connection that did not answer is asked again after this"),
+        LIMIT(transport, keepalive_count, "questions", 1, 127, "of TCP without an answer: the connection is closed"),
+        LIMIT(transport, user_timeout_ms, "ms", 1000, 3600000,
+              "a connection on which TCP sees no acknowledgement for so long of what was sent is closed"),
         LIMIT(service, streams, "streams", 1, 10000000, "known at once; a create of one more is an error"),
         LIMIT(service, streams_per_conn, "streams", 1, 10000000, "created on one connection; a create of one more is an error"),
         LIMIT(service, name_max, "bytes", 1, 249, "in a stream's name, its prefix included; a longer one is an error"),
@@ -98,21 +102,21 @@ static const struct limit_row limits[] = {
         LIMIT(service, request_bytes_spared, "bytes", 0, 1u << 30, "kept on a connection that does not wait for what others keep"),
         LIMIT(service, creates_per_s, "creates", 0, 1u << 20, "a second on one connection, then reading waits; 0: no limit"),
         LIMIT(service, hold_ms, "ms", 0, 9000, "a pull of an empty stream is answered empty after this"),
-        LIMIT(service, create_ms, "ms", 1000, 3600000, "a create without an answer: the connection is closed"),
+        LIMIT(service, create_ms, "ms", 1000, 3600000, "a create has no answer for so long: the connection is closed"),
         LIMIT(service, forget_ms, "ms", 1000, 86400000, "a stream that no connection uses is forgotten after this"),
         LIMIT(service, record_max, "bytes", 1, SERVICE_RECORD_MAX, "in one push; more is answered with an error"),
         LIMIT(log, append_bytes_high, "bytes", 1u << 16, 1u << 30, "accepted and not stored yet: pushes wait"),
-        LIMIT(log, append_bytes_low, "bytes", 1u << 15, 1u << 30, "... and go on"),
-        LIMIT(log, tail_bytes, "bytes", 0, 1ull << 40, "newest records kept in memory for waiting readers"),
-        LIMIT(log, fetched_bytes, "bytes", 0, 1ull << 40, "fetched records kept for readers of the past"),
+        LIMIT(log, append_bytes_low, "bytes", 1u << 15, 1u << 30, "accepted and not stored yet: pushes that wait go on"),
+        LIMIT(log, tail_bytes, "bytes", 0, 1ull << 40, "of the newest records, kept in memory for waiting readers"),
+        LIMIT(log, fetched_bytes, "bytes", 0, 1ull << 40, "of fetched records, kept for readers of the past"),
         LIMIT(log, index_saves_in_flight, "saves", 1, 1000, "of readers' indexes under way at once"),
         LIMIT(log, index_save_ms, "ms", 0, 60000, "an index is saved no sooner than this after its last save"),
         LIMIT(log, index_entries, "indexes", 16, 10000000, "remembered"),
         LIMIT(log, sweep_ms, "ms", 10, 60000, "how often records written by others are looked for"),
         LIMIT(log, sweep_chunk, "streams", 1, 1000, "looked up at once"),
         LIMIT(log, topics_per_producer, "topics", 1, 100000, "one producer serves"),
-        LIMIT(log, create_patience_ms, "ms", 0, 60000, "that refused replicas are asked for again, since brokers may be only just back"),
-        LIMIT(log, index_answer_ms, "ms", 100, 3600000, "without an answer to a request for an index: asked again"),
+        LIMIT(log, create_patience_ms, "ms", 0, 60000, "refused replicas are asked for again for so long, since brokers may be only just back"),
+        LIMIT(log, index_answer_ms, "ms", 100, 3600000, "a request for an index that has no answer for so long is made again"),
         LIMIT(log, topics_per_consumer, "topics", 1, 1000000, "one consumer comes to know before a new one takes its place"),
 };
 
@@ -170,6 +174,43 @@ static enum err set_pair(struct options *options, const char *option, const char
         return set(options, name, equals + 1, why);
 }
 
+/* host:port,... or "embedded": with anything else librdkafka would look for its Kafka for ever. */
+static enum err check_brokers(const char *text, struct reason *why)
+{
+        const char *at = text;
+
+        if (strcmp(text, "embedded") == 0) return OK;
+        for (;;) {
+                size_t n = strcspn(at, ",");
+                char one[OPTION_TEXT_MAX], host[OPTION_TEXT_MAX];
+                struct reason inner = {""};
+                uint16_t port;
+
+                snprintf(one, sizeof one, "%.*s", (int)n, at);
+                if (!tcp_address_split(one, host, sizeof host, &port, &inner))
+                        return fail(why, ERR_USAGE, "kafka: %s; expected are brokers as host:port,... or embedded", inner.text);
+                if (port == 0) return fail(why, ERR_USAGE, "kafka: no broker listens on port 0, as \"%.100s\" says", one);
+                if (!at[n]) return OK;
+                at += n + 1;
+        }
+}
+
+/* A prefix becomes part of names in Kafka: it may have what a stream's name may have. */
+static enum err check_prefix(const char *name, const char *text, struct reason *why)
+{
+        if (!*text || !stream_name_wrong(bytes_of_text(text), OPTION_TEXT_MAX)) return OK;
+        return fail(why, ERR_USAGE, "%s: \"%.100s\" cannot begin a name: letters, digits, '.', '_' and '-' can, but not __ in front", name, text);
+}
+
+static enum err set_text(uint8_t *at, const struct option_row *row, const char *text, struct reason *why)
+{
+        if (strlen(text) >= OPTION_TEXT_MAX) return fail(why, ERR_USAGE, "%s: longer than %d characters", row->name, OPTION_TEXT_MAX - 1);
+        if (row->kind == KIND_BROKERS && check_brokers(text, why)) return ERR_USAGE;
+        if (row->kind == KIND_PREFIX && check_prefix(row->name, text, why)) return ERR_USAGE;
+        memcpy(at, text, strlen(text) + 1);
+        return OK;
+}
+
 static enum err set_option(struct options *options, const struct option_row *row, const char *text, struct reason *why)
 {
         uint8_t *at = (uint8_t *)options + row->offset;
@@ -177,9 +218,9 @@ static enum err set_option(struct options *options, const struct option_row *row
 
         switch (row->kind) {
         case KIND_TEXT:
-                if (strlen(text) >= OPTION_TEXT_MAX) return fail(why, ERR_USAGE, "%s: longer than %d characters", row->name, OPTION_TEXT_MAX - 1);
-                memcpy(at, text, strlen(text) + 1);
-                return OK;
+        case KIND_BROKERS:
+        case KIND_PREFIX:
+                return set_text(at, row, text, why);
         case KIND_NUMBER:
                 if (parse_number(row->name, text, row->min, row->max, &number, why)) return ERR_USAGE;
                 memcpy(at, &number, sizeof number);
@@ -224,6 +265,14 @@ struct file_parse {
         struct reason *why;
 };
 
+/* Checked here already, where the line is known; those of the command line are when the log starts. */
+static enum err file_property(struct options *options, const char *name, const char *value, struct reason *why)
+{
+        enum err err = kafka_properties_check(&(struct kafka_property){name, value}, 1, why);
+
+        return err ? err : add_property(options, name, value, why);
+}
+
 /* Returns 0 for a line that is wrong; the parser then tells its number. */
 static int file_line(void *user, const char *section, const char *name, const char *value)
 {
@@ -231,8 +280,9 @@ static int file_line(void *user, const char *section, const char *name, const ch
         const struct option_row *row = row_named(name, strlen(name));
 
         if (parse->err) return 1;
-        if (strcmp(section, "kafka") == 0) parse->err = add_property(parse->options, name, value, parse->why);
+        if (strcmp(section, "kafka") == 0) parse->err = file_property(parse->options, name, value, parse->why);
         else if (strcmp(section, "limits") == 0) parse->err = set_limit(parse->options, name, value, parse->why);
+        else if (!*section) parse->err = fail(parse->why, ERR_USAGE, "a [section] without its name or its ]");
         else if (strcmp(section, "node") != 0)
                 parse->err = fail(parse->why, ERR_USAGE, "there is no section [%s]; there are [node], [kafka], [limits]", section);
         else if (!row || !row->file) parse->err = fail(parse->why, ERR_USAGE, "there is no option \"%s\" for the file", name);
@@ -240,18 +290,37 @@ static int file_line(void *user, const char *section, const char *name, const ch
         return parse->err == OK;
 }
 
-/* The parser cuts lines that are longer than it was built for, and takes an indented line as another value of the one before: both would
- * put a wrong value in place without a word. */
+_Static_assert(INI_MAX_LINE == 200, "the sentence below says how long a line may be");
+#define BLANKS " \t\v\f\r"
+
+/* What is wrong with a line of n bytes; NULL: nothing that can be seen from here. The parser cuts lines that are longer than it was built
+ * for, and takes an indented line as another value of the one before: both would put a wrong value in place without a word. And it goes on
+ * behind a line that is none, so that the next one would be blamed. */
+static const char *line_wrong(const char *line, size_t n, bool *in_section)
+{
+        size_t blank = strspn(line, BLANKS);
+
+        if (n > INI_MAX_LINE - 2) return "longer than 198 bytes";
+        if (blank >= n || strchr(";#", line[blank])) return NULL;
+        if (blank) return "begins with a blank";
+        if (line[0] == '[') {
+                *in_section = true;
+                return memchr(line, ']', n) ? NULL : "a [section] without its ]";
+        }
+        if (!memchr(line, '=', n) && !memchr(line, ':', n)) return "neither [section] nor name = value";
+        return *in_section ? NULL : "stands before any [section]; there are [node], [kafka], [limits]";
+}
+
 static enum err check_lines(const char *name, const char *text, struct reason *why)
 {
-        enum { LINE_MAX_N = INI_MAX_LINE - 2 };
+        bool in_section = false;
 
+        if (strncmp(text, "\xef\xbb\xbf", 3) == 0) text += 3; /* UTF-8's mark, as some editors put it; the parser skips it too */
         for (int line = 1; *text; line++) {
                 size_t n = strcspn(text, "\n");
+                const char *wrong = line_wrong(text, n, &in_section);
 
-                if (n > LINE_MAX_N) return fail(why, ERR_USAGE, "%s, line %d: longer than %d bytes", name, line, LINE_MAX_N);
-                if (n && strchr(" \t", text[0]) && strspn(text, " \t\r") < n)
-                        return fail(why, ERR_USAGE, "%s, line %d: begins with a blank", name, line);
+                if (wrong) return fail(why, ERR_USAGE, "%s, line %d: %s", name, line, wrong);
                 text += n + (text[n] == '\n');
         }
         return OK;
@@ -281,6 +350,17 @@ static void warn_if_readable(const char *path, const struct options *options)
                 }
 }
 
+/* The text would end there, and what comes behind would be left out without a word. */
+static enum err check_no_nul(const char *path, const char *text, size_t n, struct reason *why)
+{
+        const char *nul = memchr(text, '\0', n);
+        int line = 1;
+
+        if (!nul) return OK;
+        for (const char *at = text; (at = memchr(at, '\n', (size_t)(nul - at))); at++) line++;
+        return fail(why, ERR_USAGE, "%s, line %d: a NUL byte; the configuration has to be text", path, line);
+}
+
 static enum err read_config(struct options *options, const char *path, struct reason *why)
 {
         FILE *file = fopen(path, "re");
@@ -291,12 +371,14 @@ static enum err read_config(struct options *options, const char *path, struct re
         if (!file) err = fail(why, ERR_USAGE, "cannot read the configuration file %s: %s", path, strerror(errno));
         else if (!text) err = fail(why, ERR_NO_MEMORY, "out of memory");
         else n = fread(text, 1, OPTION_FILE_MAX + 1, file);
+        if (!err && ferror(file)) err = fail(why, ERR_USAGE, "cannot read the configuration file %s: %s", path, strerror(errno));
         if (!err && n > OPTION_FILE_MAX) err = fail(why, ERR_USAGE, "the configuration file %s is larger than %d bytes", path, OPTION_FILE_MAX);
+        if (!err) err = check_no_nul(path, text, n, why);
         if (!err) {
                 text[n] = '\0';
                 err = options_read_file(options, path, text, why);
-                explicit_bzero(text, n);
         }
+        if (text) explicit_bzero(text, n);
         if (!err) warn_if_readable(path, options);
         if (file) fclose(file);
         free(text);
@@ -321,7 +403,8 @@ static enum err command_word(struct options *options, const char *word, const ch
         } else if (strcmp(word, "-h") == 0) {
                 name = "help";
                 equals = NULL;
-        } else return fail(why, ERR_USAGE, "what is \"%s\"? Options begin with --; --help lists them", word);
+        } else if (word[0] == '-') return fail(why, ERR_USAGE, "there is no option \"%s\"; --help lists them", word);
+        else return fail(why, ERR_USAGE, "what is \"%s\"? Only options are expected; --help lists them", word);
         row = row_named(name, equals ? (size_t)(equals - name) : strlen(name));
         if (!row) return fail(why, ERR_USAGE, "there is no option \"%s\"; --help lists them", word);
         if (row->kind == KIND_FLAG && value) return fail(why, ERR_USAGE, "--%s takes no value", row->name);
@@ -389,6 +472,12 @@ static uint64_t limit_default(const struct limit_row *row)
         return value;
 }
 
+/* Other units are what the help is about, and its first word. */
+static bool is_time(const struct limit_row *row)
+{
+        return strcmp(row->unit, "ms") == 0 || strcmp(row->unit, "s") == 0;
+}
+
 void options_print_help(FILE *out)
 {
         fputs("strop-node: a relay between TCP clients and Kafka, for messages that are encrypted end to end.\n\n"
@@ -405,7 +494,10 @@ void options_print_help(FILE *out)
         }
         fputs("\nLimits (--limit NAME=VALUE, or under [limits] in the file):\n", out);
         for (size_t i = 0; i < COUNT(limits); i++)
-                fprintf(out, "  %-22s %s %s (%" PRIu64 ")\n", limits[i].name, limits[i].unit, limits[i].help, limit_default(&limits[i]));
+                if (is_time(&limits[i]))
+                        fprintf(out, "  %-22s %s (%" PRIu64 " %s)\n", limits[i].name, limits[i].help, limit_default(&limits[i]), limits[i].unit);
+                else
+                        fprintf(out, "  %-22s %s %s (%" PRIu64 ")\n", limits[i].name, limits[i].unit, limits[i].help, limit_default(&limits[i]));
 }
 
 void options_print_sample(FILE *out)
@@ -420,5 +512,6 @@ void options_print_sample(FILE *out)
         fputs("\n# Properties of librdkafka, as they are.\n[kafka]\n; security.protocol = SASL_SSL\n; sasl.mechanism = SCRAM-SHA-512\n"
               "; sasl.username = strop\n; sasl.password = secret\n; ssl.ca.location = /etc/ssl/certs/ca-certificates.crt\n\n[limits]\n", out);
         for (size_t i = 0; i < COUNT(limits); i++)
-                fprintf(out, "# %s: %s\n; %s = %" PRIu64 "\n", limits[i].unit, limits[i].help, limits[i].name, limit_default(&limits[i]));
+                fprintf(out, is_time(&limits[i]) ? "# %2$s (%1$s)\n; %3$s = %4$" PRIu64 "\n" : "# %1$s %2$s\n; %3$s = %4$" PRIu64 "\n",
+                        limits[i].unit, limits[i].help, limits[i].name, limit_default(&limits[i]));
 }

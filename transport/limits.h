@@ -39,7 +39,7 @@ struct transport_limits {
         ((struct transport_limits){ \
                 .connections = 10000, .host_connections = 0, .queue_messages = 16384, .frames_per_turn = 256, .frames_per_s = 0, .bytes_per_s = 0, \
                 .host_frames_per_s = 0, .host_bytes_per_s = 0, .arena_bytes = 8u << 20, .workers = 200000, .route_hops = 256, \
-                .output_high = 256u << 10, .output_low = 64u << 10, .output_max = 8u << 20, .output_all = 64u << 20, .frame_start_ms = 10000, \
+                .output_high = 256u << 10, .output_low = 64u << 10, .output_max = 8u << 20, .output_all = 32u << 20, .frame_start_ms = 10000, \
                 .frame_bytes_per_s = 2048, .first_frame_ms = 30000, .send_stalled_ms = 60000, .keepalive_idle_s = 30, \
                 .keepalive_interval_s = 10, .keepalive_count = 3, .user_timeout_ms = 30000, .connect_ms = 5000, .reconnect_min_ms = 100, \
                 .reconnect_max_ms = 2000, \

@@ -15,9 +15,6 @@ enum kafka_role {
         KAFKA_LIVE,    /* a consumer for the ends of streams that others write too */
 };
 
-/* Refuses properties that are ours, wrong names and wrong values. ERR_USAGE; ERR_NO_MEMORY. */
-MUST_USE enum err kafka_properties_check(const struct kafka_property *properties, size_t count, struct reason *why);
-
 /* A configuration for one instance; `brokers` as librdkafka takes them. The properties have been checked. The caller owns it until
  * librdkafka takes it. ERR_USAGE, ERR_NO_MEMORY. */
 MUST_USE enum err kafka_conf_new(const char *brokers, const struct kafka_property *properties, size_t count, enum kafka_role role,

@@ -21,6 +21,9 @@ struct kafka_config {
         struct log_limits limits;
 };
 
+/* Refuses properties that are ours, wrong names and wrong values; kafka_log_new does so by itself. ERR_USAGE. */
+MUST_USE enum err kafka_properties_check(const struct kafka_property *properties, size_t count, struct reason *why);
+
 /* Starts the log; does not wait for Kafka. ERR_USAGE with librdkafka's own words for a wrong property, or with ours for one that our
  * promises rest on. */
 MUST_USE enum err kafka_log_new(struct loop *loop, const struct kafka_config *config, const struct log_events *events, void *user,

@@ -67,7 +67,7 @@ def test_exit_codes_of_help_version_and_wrong_use(program):
         assert bool(done.stdout) == (code == 0) and len(done.stderr.splitlines()) == (code == 2)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [*PROGRAMS, "strop-node"])
 def test_help_that_cannot_be_written(program):
     with open("/dev/full", "w") as full:
         done = subprocess.run([BUILD / program, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)

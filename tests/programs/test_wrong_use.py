@@ -1,13 +1,17 @@
 """What goes wrong is said in one clear line, within 10 s, with exit code 1; nothing else is harmed."""
 
+import os
 import re
 import subprocess
+import time
+import urllib.error
+import urllib.request
 
 import pytest
 
 from harness.kafka import free_ports
-from harness.process import TOP
-from harness.programs import SLOW, Program, one_line_error
+from harness.process import TOP, Process
+from harness.programs import BUILD, SLOW, Program, one_line_error
 
 NOBODY = "I" + "0" * 64
 
@@ -109,6 +113,37 @@ def test_wrong_kafka_property(start_program):
         assert all(word in line for word in words), process.tail()
 
 
+def test_kafka_that_has_never_answered_is_not_healthy(start_node):
+    (port, http) = free_ports(2)
+    node = start_node("--http", f"127.0.0.1:{http}", kafka=f"127.0.0.1:{port}")  # nobody listens there
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(f"http://127.0.0.1:{http}/health", timeout=10)
+    assert answer.value.code == 503
+    metrics = urllib.request.urlopen(f"http://127.0.0.1:{http}/metrics", timeout=10).read().decode()
+    assert "\nstrop_kafka_reachable 0\n" in metrics, node.tail()
+
+
+def test_closed_descriptors_are_not_taken_by_what_the_node_opens(keep):
+    (http,) = free_ports(1)
+    start = 'exec 0<&- 1>&- 2>&-; exec "$0" "$@"'
+    node = keep(Process(["sh", "-c", start, BUILD / "strop-node", "--listen", "127.0.0.1:0", "--http", f"127.0.0.1:{http}"]))
+    deadline = time.monotonic() + 20 * SLOW
+    while True:  # it can say nothing: it stands when it answers
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{http}/metrics", timeout=10).read()
+            break
+        except urllib.error.URLError:
+            assert node.running and time.monotonic() < deadline
+    assert [os.readlink(f"/proc/{node.pid}/fd/{number}") for number in range(3)] == ["/dev/null"] * 3
+
+
+def test_closed_output_is_an_error_that_is_said(start_node, tmp_path):
+    node = start_node()
+    run = ["sh", "-c", 'exec 1>&-; exec "$0" "$@"', BUILD / "bob", "--node", node.address, "--identity", tmp_path / "bob"]
+    done = subprocess.run(run, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=20 * SLOW)
+    assert done.returncode == 1 and "bob: " in done.stderr, done.stderr
+
+
 def test_wrong_usage(start_program):
     for program in ("alice", "bob", "strop-node"):
         fails(start_program(program, "--nonsense"), "--nonsense", code=2)
@@ -116,7 +151,10 @@ def test_wrong_usage(start_program):
 
 def test_a_port_that_is_taken(start_node, start_program):
     node = start_node()
-    fails(start_program("strop-node", "--listen", node.address, "--kafka", "127.0.0.1:1"), node.address)
+    for kafka in ("127.0.0.1:1", "embedded"):
+        process = start_program("strop-node", "--listen", node.address, "--kafka", kafka)
+        fails(process, node.address)
+        assert len(process.err) == 1, process.tail()  # not even a warning
 
 
 def test_kafka_comes_later(own_kafka, start_node, start_bob, start_alice, keep, tmp_path):

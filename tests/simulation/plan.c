@@ -61,7 +61,7 @@ static void limits_make(struct context *ctx, struct plan *plan)
         transport->bytes_per_s = ONE_OF(ctx, 0, 0, 0, 10000);
         transport->output_high = ONE_OF(ctx, 256 << 10, 256 << 10, 20 << 10);
         transport->output_low = transport->output_high / 4;
-        transport->output_all = ONE_OF(ctx, 64 << 20, 64 << 20, 100 << 10);
+        transport->output_all = ONE_OF(ctx, 32 << 20, 32 << 20, 100 << 10);
         *service = SERVICE_LIMITS_DEFAULT;
         service->streams = ONE_OF(ctx, 100000, 1024);
         service->streams_per_conn = ONE_OF(ctx, 10000, 64);

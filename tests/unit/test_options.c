@@ -68,6 +68,42 @@ static void test_refused(void **state)
         check_refused("takes no value", ARG("--version=1"), NULL);
         check_refused("cannot read the configuration file /nowhere/x", ARG("--config"), ARG("/nowhere/x"));
         check_refused("must go up", ARG("--limit"), ARG("output_low=1000000"));
+        check_refused("there is no option \"-V\"", ARG("-V"), NULL);
+        check_refused("cannot read the configuration file /tmp: Is a directory", ARG("--config"), ARG("/tmp"));
+}
+
+static void test_brokers_that_are_none(void **state)
+{
+        static const char *const wrong[] = {"", ",", "a:1,", ",a:1", "a", "embeded", "a:", "a:b",
+                                            "127.0.0.1:notaport", "a:1,b:65536", ":1", "\"a:1\""};
+        static const char *const right[] = {"embedded", "a:1", "a:1,b:65535", "[::1]:9092,kafka.example:1"};
+        struct options o;
+        struct reason why;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+                check_refused("expected are brokers as host:port,...", ARG("--kafka"), ARG(wrong[i]));
+        check_refused("no broker listens on port 0", ARG("--kafka"), ARG("a:1,b:0"));
+        for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+                assert_ok(READ(&o, &why, ARG("--kafka"), ARG(right[i])));
+                assert_string_equal(o.kafka, right[i]);
+        }
+}
+
+/* What no topic's name can have would be refused by Kafka at each create. */
+static void test_prefixes_that_can_begin_no_name(void **state)
+{
+        static const char *const wrong[] = {"a b/c", "\"strop\"", "__x", ".", "\xc3\xa4"};
+        struct options o;
+        struct reason why;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+                check_refused("stream-prefix: ", ARG("--stream-prefix"), ARG(wrong[i]));
+                check_refused("cannot begin a name", ARG("--group-prefix"), ARG(wrong[i]));
+        }
+        assert_ok(READ(&o, &why, ARG("--stream-prefix="), ARG("--group-prefix=A.b_c-9")));
+        assert_string_equal(o.group_prefix, "A.b_c-9");
 }
 
 static void check_file(const char *expected, const char *text)
@@ -98,6 +134,16 @@ static void test_file(void **state)
         check_file("node.conf, line 3: neither", "[node]\n\nlisten\n");
         check_file("there is no option \"config\" for the file", "[node]\nconfig = x\n");
         check_file("not a number", "[limits]\nstreams = many\n");
+        check_file("node.conf, line 2: stands before any [section]", "; first\nlisten = a:1\n[node]\n");
+        check_file("node.conf, line 1: a [section] without its ]", "[node\nlisten = a:1\n");
+        check_file("node.conf, line 1: neither [section] nor name = value", "nonsense\n[node]\nlisten = a:1\n");
+        check_file("node.conf, line 3: acks cannot be set", "[kafka]\n\nacks = 0\n");
+        check_file("node.conf, line 2: no.such: ", "[kafka]\nno.such = 1\n");
+        check_file("node.conf, line 2: stream-prefix: ", "[node]\nstream-prefix = \"strop\"\n");
+        check_file("node.conf, line 2: kafka: ", "[node]\nkafka =\n");
+        options_default(&o);
+        assert_ok(options_read_file(&o, "node.conf", "\xef\xbb\xbf[node]\nlisten: a:1\n", &why));
+        assert_string_equal(o.listen, "a:1");
 }
 
 /* Longer lines and indented ones would be read as something else. */
@@ -108,16 +154,17 @@ static void test_file_lines(void **state)
         char text[512];
 
         (void)state;
-        snprintf(text, sizeof text, "[kafka]\nname = %0191d\n\t \n[node]\r\nlisten = a:1\n", 7);
+        snprintf(text, sizeof text, "[kafka]\nclient.id = %0186d\n\t \n[node]\r\nlisten = a:1\n", 7);
         options_default(&o);
         assert_ok(options_read_file(&o, "node.conf", text, &why));
-        assert_int_equal(strlen(o.properties[0].value), 191);
+        assert_int_equal(strlen(o.properties[0].value), 186);
         assert_string_equal(o.listen, "a:1");
         options_clear(&o);
-        snprintf(text, sizeof text, "[kafka]\nname = %0192d\n", 7);
+        snprintf(text, sizeof text, "[kafka]\nclient.id = %0187d\n", 7);
         check_file("node.conf, line 2: longer than 198 bytes", text);
         check_file("node.conf, line 3: begins with a blank", "[node]\nlisten = a:1\n b:2\n");
         check_file("node.conf, line 3: begins with a blank", "[node]\nlisten = a:1\n\thttp = b:2\n");
+        check_file("node.conf, line 3: begins with a blank", "[node]\nlisten = a:1\n\vhttp = b:2\n");
 }
 
 /* The sample as it is printed. */
@@ -184,6 +231,20 @@ static char *printed_help(void)
         return text;
 }
 
+/* The name of a limit, what the help says of it, and its default; false when the line is about none. The line is cut. */
+static bool help_limit(char *line, const char **name, const char **text, const char **value)
+{
+        char *end = line + strlen(line), *open = strrchr(line, '(');
+        size_t n = strspn(line + 2, "abcdefghijklmnopqrstuvwxyz_");
+
+        if (strncmp(line, "  ", 2) || !n || line[2 + n] != ' ' || !open || end[-1] != ')') return false;
+        *name = line + 2;
+        line[2 + n] = open[-1] = end[-1] = '\0';
+        *text = line + 3 + n + strspn(line + 3 + n, " ");
+        *value = open + 1;
+        return true;
+}
+
 /* The option or limit that a line of the help is about: two blanks, perhaps dashes, its name. False when there is none. */
 static bool help_name(const char *line, char *name, size_t cap)
 {
@@ -221,23 +282,25 @@ static void test_documents_match(void **state)
         free(man);
 }
 
-/* docs/operations.md has a row for every limit that --help has, with its default, and no other; each counter that a row names is there. */
+/* docs/operations.md has a row for every limit that --help has, with its default and text, and no other, and so has the
+ * man page; each counter that a row names is there. */
 static void test_operations_table_matches(void **state)
 {
-        char *help = printed_help(), *text = text_of_file("docs/operations.md"), *save = NULL, name[64];
+        char *help = printed_help(), *text = text_of_file("docs/operations.md"), *man = text_of_file("docs/man/strop-node.8");
+        char *save = NULL;
         size_t limits = 0, rows = 0;
-        bool in_limits = false;
 
         (void)state;
         for (char *line = strtok_r(help, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-                const char *number = strrchr(line, '(');
-                char row[128];
+                const char *name, *says, *value;
+                char row[256];
 
-                in_limits = in_limits || strncmp(line, "Limits", 6) == 0;
-                if (!in_limits || !help_name(line, name, sizeof name) || !number) continue;
+                if (!help_limit(line, &name, &says, &value)) continue;
                 limits++;
-                snprintf(row, sizeof row, "\n| `%s` | %.*s |", name, (int)strcspn(number + 1, ")"), number + 1);
+                snprintf(row, sizeof row, "\n| `%s` | %s | %s |", name, value, says);
                 if (!strstr(text, row)) fail_msg("docs/operations.md has no \"%s\"", row + 1);
+                snprintf(row, sizeof row, "\n.It Li %s\n%c%s.\nDefault %s.\n", name, says[0] & ~0x20, says + 1, value);
+                if (!strstr(man, row)) fail_msg("docs/man/strop-node.8 has no \"%s\"", row + 1);
         }
         for (const char *p = text; (p = strstr(p, "\n| `")); p++) {
                 const char *end = strchr(p + 1, '\n'), *at = strstr(p + 5, "` |");
@@ -256,6 +319,7 @@ static void test_operations_table_matches(void **state)
         assert_int_equal(rows, limits);
         assert_true(limits > 30);
         free(help);
+        free(man);
         free(text);
 }
 
@@ -322,6 +386,7 @@ static void test_its_own_limits(void **state)
         int count = 1, fd = mkstemp(path);
 
         (void)state;
+        /* (this prefix is refused later: it leaves no room for names) */
         memset(text, 'x', OPTION_TEXT_MAX - 1);
         check_read(3, one, NULL);
         text[OPTION_TEXT_MAX - 1] = 'x';
@@ -362,6 +427,21 @@ static void test_precedence(void **state)
         unlink(path);
 }
 
+/* A file with a NUL byte would be cut there. */
+static void test_a_file_with_a_nul_byte(void **state)
+{
+        static const char text[] = "[node]\nlisten = a:1\n\0[limits]\nstreams = 7\n";
+        char path[] = "/tmp/strop-options-XXXXXX", *argv[] = {ARG("strop-node"), ARG("--config"), path, NULL};
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+        close(fd);
+        check_read(3, argv, ", line 3: a NUL byte");
+        unlink(path);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -369,7 +449,8 @@ int main(void)
                 cmocka_unit_test(test_file), cmocka_unit_test(test_file_lines), cmocka_unit_test(test_precedence),
                 cmocka_unit_test(test_sample_holds_the_defaults), cmocka_unit_test(test_documents_match),
                 cmocka_unit_test(test_every_limit_can_be_set), cmocka_unit_test(test_operations_table_matches),
-                cmocka_unit_test(test_its_own_limits),
+                cmocka_unit_test(test_its_own_limits), cmocka_unit_test(test_brokers_that_are_none),
+                cmocka_unit_test(test_prefixes_that_can_begin_no_name), cmocka_unit_test(test_a_file_with_a_nul_byte),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
