@@ -492,8 +492,8 @@ static int compare_with_invitation(void)
                 return cli_fail(&cli, EXIT_USAGE, "--sender is not the stream of the invitation: give one of the two");
         if (alice.receiver && strcmp(alice.receiver, invitation.bob_to_alice))
                 return cli_fail(&cli, EXIT_USAGE, "--receiver is not the stream of the invitation: give one of the two");
-        if (alice.peer_identifier && (identifier_parse(bytes_of_text(alice.peer_identifier), &peer) ||
-                                      !identifier_equal(&peer, &invitation.identifier)))
+        if (!alice.peer_identifier) return -1;
+        if (identifier_parse(bytes_of_text(alice.peer_identifier), &peer) || !identifier_equal(&peer, &invitation.identifier))
                 return cli_fail(&cli, EXIT_USAGE, "--peer is not who made the invitation: give one of the two");
         return -1;
 }
