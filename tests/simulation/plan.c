@@ -3,6 +3,10 @@
 
 #include <stdio.h>
 
+/* Bytes waiting to be stored at which the nodes stop to read: with what comes then of each connection it is less than twice as much, where
+ * pushes are refused. */
+enum { APPENDS_HELD = 400 << 10 };
+
 #define ONE_OF(ctx, ...) one_of((ctx), (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 static uint32_t one_of(struct context *ctx, const uint32_t *values, size_t count) { return values[context_random_below(ctx, count)]; }
 
@@ -47,6 +51,7 @@ static void make_strict(struct plan *plan)
         plan->log.append_fail_percent = 0;
         plan->remake_mean_ms = plan->alice_life_mean_ms = plan->bob_life_mean_ms = 0;
         plan->handshake_floods = plan->retention_deep = false;
+        if (plan->log_limits.append_bytes_high < APPENDS_HELD) plan->log_limits.append_bytes_high = APPENDS_HELD;
 }
 
 static void limits_make(struct context *ctx, struct plan *plan)
@@ -74,7 +79,7 @@ static void limits_make(struct context *ctx, struct plan *plan)
         service->create_ms = ONE_OF(ctx, 60000, 5000);
         service->forget_ms = ONE_OF(ctx, 600000, 2000);
         plan->log_limits = LOG_LIMITS_DEFAULT;
-        plan->log_limits.append_bytes_high = ONE_OF(ctx, 64 << 20, 32 << 10);
+        plan->log_limits.append_bytes_high = ONE_OF(ctx, 64 << 20, APPENDS_HELD, 32 << 10);
         plan->log_limits.append_bytes_low = plan->log_limits.append_bytes_high / 2;
 }
 
@@ -102,7 +107,11 @@ bool plan_is_strict(const struct plan *plan)
         return plan_keeps_order(plan) && !plan->handshake_floods && !plan->bob_life_mean_ms && !plan->alice_life_mean_ms;
 }
 
-bool plan_keeps_order(const struct plan *plan) { return !plan->log.append_fail_percent && !plan->remake_mean_ms && !plan->retention_deep; }
+bool plan_keeps_order(const struct plan *plan)
+{
+        return !plan->log.append_fail_percent && !plan->remake_mean_ms && !plan->retention_deep &&
+               plan->log_limits.append_bytes_high >= APPENDS_HELD;
+}
 
 #define U(x) (unsigned long long)(x)
 void plan_print(const struct plan *plan)

@@ -20,8 +20,8 @@ struct share {
         LIST_ENTRY(share) link;
         struct shared_log *shared;
         uint64_t number;
-        size_t appends; /* open ones: what log_stop waits for */
-        bool stopping;
+        size_t appends;      /* open ones: what log_stop waits for */
+        bool stopping, high; /* high: it has been told that the log is under pressure */
         struct timer stop, save;
         TAILQ_HEAD(, save) saves;
         struct grave grave;
@@ -46,6 +46,7 @@ struct shared_log {
         bool (*point)(void *user, enum kill_point point, const void *node, bool inside);
         void *point_user;
         struct shared_log_figures figures;
+        bool high;
         enum broken broken;
         struct {
                 uint64_t share, token;
@@ -182,14 +183,22 @@ static void below_done(void *user, const struct log_result *result)
         if (result->op == LOG_APPEND) at_point(share, KILL_APPEND_TOLD, false);
 }
 
+static void tell_pressure(struct share *share)
+{
+        if (share->high == share->shared->high) return;
+        share->high = share->shared->high;
+        share->log.events->pressure(share->log.user, share->high);
+}
+
 static void below_pressure(void *user, bool high)
 {
         struct shared_log *shared = user;
         struct share *share;
 
         shared->figures.pressures += high;
+        shared->high = high;
         LIST_FOREACH (share, &shared->shares, link)
-                share->log.events->pressure(share->log.user, high);
+                tell_pressure(share);
 }
 
 static void below_stopped(void *user) { (void)user; }
@@ -226,6 +235,7 @@ static void share_put(struct log *log, struct log_stream *stream) { log_stream_p
 
 static void share_append(struct log *log, struct log_stream *stream, struct bytes data, uint64_t token)
 {
+        tell_pressure(share_of(log)); /* of what there was before this node */
         if (keeps_back(share_of(log), stream, data, token)) return;
         log_append(share_of(log)->shared->below, stream, data, ask(share_of(log), LOG_APPEND, token, stream));
         lets_go(share_of(log));

@@ -71,7 +71,8 @@ static const char usage[] = "usage: simulation [--seed N] [--count N] [--jobs N]
         X("pulls over the limit", r->dialogue.stats[STAT_LIMIT_PULLS])                                                                     \
         X("streams over the limit", r->dialogue.stats[STAT_LIMIT_STREAMS])                                                                 \
         X("connections held at a limit", r->dialogue.stats[STAT_LIMIT_REQUESTS])                                                           \
-        X("log under pressure", r->world.log.pressures)
+        X("log under pressure", r->world.log.pressures)                                                                                    \
+        X("appends over the limit", r->dialogue.stats[STAT_LIMIT_APPENDS])
 #define KILL_ROW(point, name)   X("killed when " name, r->world.kills[point])
 #define HOSTILE_ROW(kind, name) X("hostile: " name, r->dialogue.hostile[kind])
 
