@@ -561,6 +561,8 @@ void index_flush_all(struct index *index)
         pump(index);
 }
 
+size_t index_saves_out(const struct index *index) { return index->saves_out; }
+
 bool index_is_saved(const struct index *index)
 {
         for (const struct index_entry *entry = index->entries; entry; entry = entry->hh.next)

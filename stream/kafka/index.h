@@ -26,6 +26,8 @@ void index_retry(struct index *index);
 
 /* Sends all saves as soon as may be. */
 void index_flush_all(struct index *index);
+/* Saves that were sent and have no answer. */
+size_t index_saves_out(const struct index *index);
 /* Whether every save has been taken by Kafka. */
 bool index_is_saved(const struct index *index);
 /* Completes all look-ups as cancelled, and asks for nothing any more. */
