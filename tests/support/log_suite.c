@@ -132,7 +132,7 @@ static void pressure_is_told_and_taken_back(void **state)
         static uint8_t memory[10000];
         uint64_t tokens[20];
 
-        limits.append_bytes_high = 50000;
+        limits.append_bytes_high = 120000;
         limits.append_bytes_low = 20000;
         struct probe *probe = probe_open_with(*state, &limits);
         struct log_stream *stream = made_stream(probe);
@@ -141,6 +141,31 @@ static void pressure_is_told_and_taken_back(void **state)
         probe_run(probe, 50);
         assert_true(probe->pressure_on >= 1);
         assert_int_equal(probe->pressure_on, probe->pressure_off);
+        log_stream_put(probe->log, stream);
+        probe_close(probe);
+}
+
+/* Who does not heed the pressure is refused at twice the mark; what was accepted before is stored. */
+static void appends_at_twice_the_mark_are_refused(void **state)
+{
+        enum { MOST = 60, BYTES = 10000, HIGH = 120000 };
+        struct log_limits limits = LOG_LIMITS_DEFAULT;
+        static uint8_t memory[BYTES];
+        uint64_t tokens[MOST], stored = 0;
+
+        limits.append_bytes_high = HIGH;
+        limits.append_bytes_low = HIGH / 2;
+        struct probe *probe = probe_open_with(*state, &limits);
+        struct log_stream *stream = made_stream(probe);
+        for (unsigned i = 0; i < MOST; i++) tokens[i] = ask_append(probe, stream, made_up(memory, BYTES, i));
+        for (unsigned i = 0; i < MOST; i++) {
+                const struct seen *seen = await(probe, tokens[i]);
+
+                assert_int_equal(seen->err, stored == i && !seen->err ? OK : ERR_FULL);
+                if (!seen->err) assert_int_equal(seen->index, stored++);
+        }
+        assert_in_range(stored, 2 * HIGH / BYTES - 2, 2 * HIGH / BYTES + 1);
+        assert_int_equal(appended(probe, stream, made_up(memory, BYTES, MOST)), stored);
         log_stream_put(probe->log, stream);
         probe_close(probe);
 }
@@ -606,6 +631,7 @@ static const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_of_every_size),
         cmocka_unit_test(append_to_what_is_not_there),
         cmocka_unit_test(pressure_is_told_and_taken_back),
+        cmocka_unit_test(appends_at_twice_the_mark_are_refused),
         cmocka_unit_test(read_begins_at_its_index_and_keeps_its_limit),
         cmocka_unit_test(read_packs_by_bytes),
         cmocka_unit_test(read_passes_over_what_is_too_large),
