@@ -134,8 +134,15 @@ void follow_drop(struct log_stream *stream)
         if (stream->read.live) fetch_stop(stream->read.live);
 }
 
+static void not_planned(struct log_stream *stream)
+{
+        if (stream->read.planned) TAILQ_REMOVE(&stream->log->reader->planned, stream, read.by_plan);
+        stream->read.planned = false;
+}
+
 void follow_leave(struct log_stream *stream)
 {
+        not_planned(stream);
         not_idle(stream);
         not_alive(stream);
         wants_nothing(stream);
@@ -261,6 +268,30 @@ void follow_plan(struct log_stream *stream)
         not_idle(stream);
         plan_ends(stream);
         plan_history(stream);
+}
+
+void follow_plan_soon(struct log_stream *stream)
+{
+        struct reader *reader = stream->log->reader;
+
+        if (reader->given_up || stream->read.planned) return;
+        TAILQ_INSERT_TAIL(&reader->planned, stream, read.by_plan);
+        stream->read.planned = true;
+        reader_set_timer(reader, &reader->plan_timer, 0);
+}
+
+static void plans_due(void *arg)
+{
+        struct reader *reader = arg;
+        struct log_stream *stream;
+
+        while ((stream = TAILQ_FIRST(&reader->planned))) {
+                not_planned(stream);
+                stream->refs++;
+                follow_plan(stream);
+                stream->refs--;
+                topics_release(stream);
+        }
 }
 
 static void plan_wanting(struct reader *reader)
@@ -415,10 +446,12 @@ void follow_init(struct reader *reader)
         TAILQ_INIT(&reader->pausing);
         TAILQ_INIT(&reader->acked);
         TAILQ_INIT(&reader->alive);
+        TAILQ_INIT(&reader->planned);
         timer_init(&reader->idle_timer, idle_over, reader);
         timer_init(&reader->runs_timer, runs_over, reader);
         timer_init(&reader->retry_timer, pause_over, reader);
         timer_init(&reader->alive_timer, look_around, reader);
+        timer_init(&reader->plan_timer, plans_due, reader);
 }
 
 void follow_stop(struct reader *reader)
@@ -427,4 +460,5 @@ void follow_stop(struct reader *reader)
         context_timer_stop(reader->log->ctx, &reader->runs_timer);
         context_timer_stop(reader->log->ctx, &reader->retry_timer);
         context_timer_stop(reader->log->ctx, &reader->alive_timer);
+        context_timer_stop(reader->log->ctx, &reader->plan_timer);
 }

@@ -140,6 +140,13 @@ static bool is_over(const struct read *read)
         return in_vain || context_now_ms(read->stream->log->ctx) - read->asked_ms >= read->ask.hold_ms;
 }
 
+/* The read may be gone then. */
+static void serve(struct read *read)
+{
+        if (is_sure(read) && (answer_from_tail(read) || answer_from_run(read))) return;
+        if (is_over(read)) finish(read, 0);
+}
+
 void reader_serve(struct log_stream *stream)
 {
         uint64_t pass = ++stream->log->reader->passes;
@@ -152,8 +159,7 @@ void reader_serve(struct log_stream *stream)
                 read->pass = pass;
                 TAILQ_REMOVE(reads, read, entry);
                 TAILQ_INSERT_TAIL(reads, read, entry);
-                if (is_sure(read) && (answer_from_tail(read) || answer_from_run(read))) continue;
-                if (is_over(read)) finish(read, 0);
+                serve(read);
         }
         follow_plan(stream);
         stream->refs--;
@@ -174,7 +180,7 @@ static void time_over(void *arg)
         stream->refs++;
         if (reader_need(read) == READ_COMES) follow_in_vain(stream);
         finish(read, 0);
-        follow_plan(stream);
+        follow_plan_soon(stream);
         stream->refs--;
         topics_release(stream);
 }
@@ -186,8 +192,15 @@ static void begin(void *arg)
         struct log_stream *stream = read->stream;
 
         read->deadline.fire = time_over;
-        if (context_timer_set(stream->log->ctx, &read->deadline, read->ask.hold_ms) == OK) reader_serve(stream);
-        else time_over(read);
+        if (context_timer_set(stream->log->ctx, &read->deadline, read->ask.hold_ms) != OK) {
+                time_over(read);
+                return;
+        }
+        stream->refs++;
+        serve(read);
+        follow_plan_soon(stream);
+        stream->refs--;
+        topics_release(stream);
 }
 
 void reader_read(struct reader *reader, struct log_stream *stream, const struct log_read *ask, uint64_t token)
@@ -222,9 +235,7 @@ void reader_cancel(struct waiting *waiting)
         context_timer_stop(stream->log->ctx, &read->deadline);
         TAILQ_REMOVE(&stream->read.reads, read, entry);
         free(read);
-        stream->refs++;
-        follow_plan(stream);
-        stream->refs--;
+        follow_plan_soon(stream);
         topics_release(stream);
 }
 

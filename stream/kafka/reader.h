@@ -21,13 +21,13 @@ struct read_stream {
         uint64_t end_ms;              /* when Kafka was asked for what confirmed it last */
         uint64_t foreign_ms;          /* when a record of somebody else's was seen last */
         uint64_t idle_since_ms;
-        TAILQ_ENTRY(log_stream) by_idle, by_run, by_want, by_end, by_acked, by_live;
+        TAILQ_ENTRY(log_stream) by_idle, by_run, by_want, by_end, by_acked, by_live, by_plan;
         enum { ENDS_NOTHING, ENDS_SWEPT, ENDS_URGENT, ENDS_PAUSE, ENDS_SLOW } ends; /* its list in the sweep of ends */
         enum { WANTS_NOTHING, WANTS_FETCH, WANTS_PAUSE } wants;          /* its list of streams to be planned again */
         bool end_known;
         bool no_leader;               /* Kafka could not say who leads it: it is asked about apart from others, and not fetched */
         bool asking;                  /* a look-up of its end is out */
-        bool idle, acked, alive;      /* in the list of that name */
+        bool idle, acked, alive, planned; /* in the list of that name */
 };
 
 /* Opens the consumers. ERR_USAGE, ERR_NO_MEMORY, ERR_SYSTEM. */

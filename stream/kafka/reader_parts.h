@@ -35,9 +35,9 @@ struct reader {
         struct tail *tail;
         struct fetcher *history, *live;
         struct ends *ends;
-        struct stream_list idle, runs, wanting, pausing, acked, alive;
+        struct stream_list idle, runs, wanting, pausing, acked, alive, planned;
         size_t runs_bytes;      /* of all runs that are kept */
-        struct timer idle_timer, runs_timer, retry_timer, alive_timer;
+        struct timer idle_timer, runs_timer, retry_timer, alive_timer, plan_timer;
         uint64_t passes;
         bool given_up;
         struct log_record records[READ_RECORDS_MAX]; /* of the answer being given */
@@ -69,6 +69,9 @@ void follow_init(struct reader *reader);
 void follow_stop(struct reader *reader);
 /* Sees to it that what the reads wait for comes. */
 void follow_plan(struct log_stream *stream);
+/* The same in the next turn, once for all that ask for it until then: a plan looks at every read of the stream, so thousands that begin,
+ * end or are taken back together must not each cause one. */
+void follow_plan_soon(struct log_stream *stream);
 /* Somebody else has written behind `from`: fetches what comes, while there are readers. */
 void follow_foreign(struct log_stream *stream, uint64_t from);
 /* Drops what was fetched, and lets fetches that are out end. */
