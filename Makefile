@@ -121,7 +121,9 @@ $(LIB_STATIC): $(call obj,$(LIB_SRC))
 	$(Q)rm -f $@ && $(LD) -r $(filter %.o,$^) -o $(@D)/libstrop.o && $(OBJCOPY) --localize-hidden $(@D)/libstrop.o && \
 	        $(AR) rcs $@ $(@D)/libstrop.o
 
-$(BUILD)/strop-node: $(BUILD)/node/main.o $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_NODE))
+# ThreadSanitizer has to be shown librdkafka's threads.
+SHOW_THREADS := $(if $(filter thread,$(SAN)),$(BUILD)/tests/support/tsan_threads.o)
+$(BUILD)/strop-node: $(BUILD)/node/main.o $(SHOW_THREADS) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_NODE))
 $(BUILD)/alice: $(BUILD)/client/alice.o $(LIB_A) ; $(call link,$(PKGS_LIB))
 $(BUILD)/bob: $(BUILD)/client/bob.o $(LIB_A) ; $(call link,$(PKGS_LIB))
 

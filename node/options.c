@@ -414,7 +414,7 @@ static enum err command_word(struct options *options, const char *word, const ch
                 *used = true;
         }
         if (only_config && strcmp(row->name, "config") != 0) return OK;
-        return set_option(options, row, value, why);
+        return set_option(options, row, value ? value : "", why); /* a flag has none */
 }
 
 static enum err command_line(struct options *options, int argc, char *const *argv, bool only_config, struct reason *why)

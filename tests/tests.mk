@@ -8,6 +8,18 @@ test-unit: $(UNIT_BIN) ## unit tests and vectors
 test-unit-san: ## unit tests and vectors under address and undefined behaviour sanitizers
 	@$(MAKE) -s SAN=address,undefined test-unit
 
+# Where threads meet: librdkafka's own, the helper's, and the loop's. All else is one thread.
+THREADED := $(filter $(BUILD)/tests/unit/test_kafka_% $(addprefix $(BUILD)/tests/unit/test_log_,kafka model),$(UNIT_BIN))
+.PHONY: threaded test-unit-tsan single test-unit-valgrind
+threaded: $(THREADED)
+	@tests/run-unit $(THREADED)
+test-unit-tsan: ## the path to Kafka under the thread sanitizer
+	@$(MAKE) -s SAN=thread threaded
+single: $(filter-out $(THREADED),$(UNIT_BIN))
+	@tests/run-valgrind $^
+test-unit-valgrind: ## units and vectors without threads under valgrind's memcheck
+	@$(MAKE) -s single
+
 SIMULATION_SEEDS := 2000
 SIMULATION_SAN_SEEDS := 150
 .PHONY: test-simulation
@@ -49,6 +61,8 @@ fuzz-coverage: ## which lines of the decoders the corpora reach (needs the packa
 fuzz-corpus: ## make the seeds of the corpora again, from the vectors
 	@tests/fuzz/make-corpora
 
+include tests/analysis/analysis.mk
+
 .PHONY: lint test-lint
 lint: test-lint
 test-lint: ## the same as lint: warnings of gcc and clang, layering, banned functions, sizes, cppcheck, man pages
@@ -78,6 +92,10 @@ scale: all $(LOAD_BIN) ## 10,000 clients and more, 1,000 hostile ones, long wait
 COMPARE_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/compare_*.c))
 $(COMPARE_BIN): $(BUILD)/tests/interop/%: $(BUILD)/tests/interop/%.o $(LIB_A) ; $(call link,$(PKGS_LIB))
 -include $(COMPARE_BIN:=.d)
+
+.PHONY: test-programs-tsan
+test-programs-tsan: ## the node on its embedded Kafka under the thread sanitizer
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) -s SAN=thread PYTEST_ARGS='-m sanitized -k embedded' test-programs
 
 .PHONY: interop test-interop
 interop: ## build the Ockam endpoints and other Rust programs that the tests talk to
