@@ -75,6 +75,7 @@ static bool cancel_later(struct kafka_log *log, uint64_t token)
         struct later *later;
 
         STAILQ_FOREACH(later, &log->later, entry) {
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 if (later->result.token != token) continue;
                 later->cancelled = true;
                 return true;
