@@ -476,7 +476,10 @@ struct endpoint *endpoint_new(struct context *ctx, const struct endpoint_config 
         struct endpoint *endpoint = calloc(1, sizeof *endpoint);
         enum err err;
 
-        if (!endpoint && fail(why, ERR_NO_MEMORY, "out of memory")) return NULL;
+        if (!endpoint) {
+                (void)!fail(why, ERR_NO_MEMORY, "out of memory");
+                return NULL;
+        }
         endpoint->ctx = ctx;
         endpoint->events = events;
         endpoint->user = user;

@@ -127,9 +127,9 @@ STROP_API const char *strop_peer_identifier(struct strop *strop, const struct st
 STROP_API const char *strop_identifier(const struct strop *strop);
 /* "127.0.0.1:4000", where it listens for peers that come straight here; NULL: it does not. */
 STROP_API const char *strop_listening(const struct strop *strop);
-/* Writes an invitation to this end, for those who reach its node as `nodes` (8 at most; none: as it does itself, by
- * the first 8 of the config's). STROP_USAGE: it has no stream, or
- * nodes that are too many or no HOST:PORT, or names that no stream has; STROP_TOO_LARGE: `size` is too small (4,097 is always enough). */
+/* Writes an invitation to this end, for those who reach its node as `nodes` (8 at most; none: as it does itself, by the first 8 of the
+ * config's). STROP_USAGE: it has no stream, or nodes that are too many or no HOST:PORT, or names that no stream has; STROP_TOO_LARGE: `size`
+ * is too small (4,097 is always enough). */
 STROP_API enum strop_status strop_invitation(const struct strop *strop, const char *const *nodes, size_t node_count, char *out, size_t size);
 
 /* Sends text to a worker of the peer, as Ockam's workers take a String; or bytes as they are. It is on its way then, in order, over

@@ -199,8 +199,10 @@ int main(int argc, char **argv)
                 return err == ERR_USAGE ? 2 : 1;
         }
         if (program.options.help || program.options.version || program.options.sample) {
+                int code = print_asked(&program.options);
+
                 options_clear(&program.options);
-                return print_asked(&program.options);
+                return code;
         }
         logger_set_level(program.options.log_level);
         context_init(&program.ctx);

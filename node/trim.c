@@ -4,16 +4,16 @@
 #include "node/limits.h"
 #include "transport/base/logger.h"
 
+#ifdef __GLIBC__
 #include <malloc.h>
 
 static void give_back(void)
 {
-#ifdef __GLIBC__
-        struct mallinfo2 info = mallinfo2();
-
-        if (info.fordblks >= TRIM_FREE_BYTES) malloc_trim(0);
-#endif
+        if (mallinfo2().fordblks >= TRIM_FREE_BYTES) malloc_trim(0);
 }
+#else
+static void give_back(void) {}
+#endif
 
 static void trim_look(void *arg)
 {

@@ -323,7 +323,10 @@ static void conn_charge(struct conn *conn, size_t size)
 {
         struct conns *conns = conn->conns;
         const struct transport_limits *limits = conns->limits;
-        uint64_t now = context_now_ms(conns->ctx);
+        uint64_t now;
+
+        if (!limits->frames_per_s && !limits->bytes_per_s && !conn->host) return; /* as a rule: not even the time is asked for */
+        now = context_now_ms(conns->ctx);
         uint64_t frames = bucket_take(&conn->frames, limits->frames_per_s, now, 1), bytes = bucket_take(&conn->bytes, limits->bytes_per_s, now, size);
         uint64_t wait = longest(longest(frames, bytes), conn->host ? hosts_charge(conns->hosts, conn->host, now, size) : 0);
 
