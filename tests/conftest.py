@@ -132,7 +132,7 @@ def connect():
     """Connects a stream client to a node: connect(node)."""
     clients = []
 
-    def make(node, timeout=15):
+    def make(node, timeout=60):
         clients.append(StreamClient(node.address, timeout))
         return clients[-1]
 

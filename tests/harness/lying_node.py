@@ -1,9 +1,9 @@
 """A node that lies: stands between a client and a true node, and answers pushes of the client's choice itself, as stored, without storing them."""
 
-import socket
 import struct
 import threading
 
+from .between import Between
 from .wire import Reader, data, message, uint
 
 
@@ -19,29 +19,17 @@ def _send(sock, lock, body):
         sock.sendall(struct.pack(">H", len(body)) + body)
 
 
-class LyingNode:
+class LyingNode(Between):
     """`swallows(number)` says of each push over it, counted from 0, whether it is lost. Ended by stop()."""
 
     def __init__(self, node, swallows):
-        self.node, self.swallows = node, swallows
+        self.swallows = swallows
         self.pushes = self.swallowed = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
-        self._sockets = [self._listener]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(node)
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            host, port = self.node.rsplit(":", 1)
-            node = socket.create_connection((host, int(port)))
-            self._sockets += [client, node]
-            lock = threading.Lock()
-            threading.Thread(target=self._up, args=(client, node, lock), daemon=True).start()
-            threading.Thread(target=self._down, args=(client, node, lock), daemon=True).start()
+    def ways(self, client, node):
+        lock = threading.Lock()
+        return (lambda: self._up(client, node, lock)), (lambda: self._down(client, node, lock))
 
     def _up(self, client, node, lock):
         up_lock = threading.Lock()
@@ -79,11 +67,3 @@ class LyingNode:
         request = Reader(wrapper.data()).uint()
         payload = data("stream_push") + data(uint(request) + uint(0) + uint(1_000_000 + number))
         return message([hop for _, hop in back], payload, back=[hop for _, hop in onward])
-
-    def stop(self):
-        for sock in self._sockets:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            sock.close()

@@ -2,34 +2,23 @@
 
 import os
 import socket
-import threading
 
 import pytest
+
+from harness.between import Between
 
 CANARY = "canary-7f3a9c"
 
 
-class Wiretap:
-    """Stands between clients and a node and keeps every byte that goes through, either way. Ended by stop()."""
+class Wiretap(Between):
+    """Keeps every byte that goes through, either way."""
 
     def __init__(self, node):
-        self.node, self.heard = node, bytearray()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
-        self._sockets = [self._listener]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.heard = bytearray()
+        super().__init__(node)
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            host, port = self.node.rsplit(":", 1)
-            node = socket.create_connection((host, int(port)))
-            self._sockets += [client, node]
-            for ends in ((client, node), (node, client)):
-                threading.Thread(target=self._pass, args=ends, daemon=True).start()
+    def ways(self, client, node):
+        return (lambda: self._pass(client, node)), (lambda: self._pass(node, client))
 
     def _pass(self, source, sink):
         try:
@@ -39,10 +28,6 @@ class Wiretap:
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             pass
-
-    def stop(self):
-        for sock in self._sockets:
-            sock.close()
 
 
 def memory_of(pid):

@@ -13,19 +13,6 @@ from harness.wire import StreamClient, data, uint
 
 
 @pytest.fixture
-def connect():
-    clients = []
-
-    def make(node, timeout=60):
-        clients.append(StreamClient(node.address, timeout))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
-
-
-@pytest.fixture
 def paused(kafka):
     """Holds the Kafka of all tests, and lets it go on whatever happens."""
 

@@ -2,6 +2,7 @@
 #include "tests/support/endpoint_rig.h"
 
 #include "tests/support/test.h"
+#include "transport/secure_channel/secrets.h"
 
 #include <stdio.h>
 
@@ -185,6 +186,22 @@ void resident_clear(struct resident *resident)
 {
         if (resident->endpoint) kill_endpoint(resident);
         party_clear(&resident->party);
+}
+
+int endpoint_rig_open_pair(struct endpoint_rig *rig, uint64_t seed, struct resident *alice, struct resident *bob)
+{
+        endpoint_rig_init(rig, seed);
+        resident_init_bob(bob, rig, 2);
+        resident_init_alice(alice, rig, 1);
+        return 0;
+}
+
+int endpoint_rig_close_pair(struct endpoint_rig *rig, struct resident *alice, struct resident *bob)
+{
+        resident_clear(alice);
+        resident_clear(bob);
+        endpoint_rig_clear(rig);
+        return secrets_used() == 0 ? 0 : -1;
 }
 
 void resident_trust(struct resident *resident, const struct resident *other)

@@ -55,6 +55,9 @@ void endpoint_rig_copy(struct endpoint_rig *rig, const char *from, size_t i, con
  * streams stand when this returns. */
 void resident_init_bob(struct resident *bob, struct endpoint_rig *rig, uint8_t number);
 void resident_init_alice(struct resident *alice, struct endpoint_rig *rig, uint8_t number);
+/* Both, and the rig that they live in: for cmocka's set_up and tear_down. Ends with no secret kept, else not 0. */
+int endpoint_rig_open_pair(struct endpoint_rig *rig, uint64_t seed, struct resident *alice, struct resident *bob);
+int endpoint_rig_close_pair(struct endpoint_rig *rig, struct resident *alice, struct resident *bob);
 /* Any: with config set but for what is the rig's. */
 void resident_init(struct resident *resident, struct endpoint_rig *rig, uint8_t number, const struct endpoint_config *config);
 /* The process is killed, or ends in good order, and starts again with its identity. */

@@ -36,19 +36,13 @@ static struct resident alice, bob;
 static int set_up(void **state)
 {
         (void)state;
-        endpoint_rig_init(&rig, 5);
-        resident_init_bob(&bob, &rig, 2);
-        resident_init_alice(&alice, &rig, 1);
-        return 0;
+        return endpoint_rig_open_pair(&rig, 5, &alice, &bob);
 }
 
 static int tear_down(void **state)
 {
         (void)state;
-        resident_clear(&alice);
-        resident_clear(&bob);
-        endpoint_rig_clear(&rig);
-        return secrets_used() == 0 ? 0 : -1;
+        return endpoint_rig_close_pair(&rig, &alice, &bob);
 }
 
 /* --- the table ------------------------------------------------------------------------------------------------------------- */
