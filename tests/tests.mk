@@ -16,7 +16,7 @@ threaded: $(THREADED)
 test-unit-tsan: ## the path to Kafka under the thread sanitizer
 	@$(MAKE) -s SAN=thread threaded
 single: $(filter-out $(THREADED),$(UNIT_BIN))
-	@tests/run-valgrind $^
+	@tests/run-unit --valgrind $^
 test-unit-valgrind: ## units and vectors without threads under valgrind's memcheck
 	@$(MAKE) -s single
 

@@ -22,11 +22,10 @@
 #define assert_ok(got) test_assert_err((got), OK, #got, __FILE__, __LINE__)
 void test_assert_err(enum err got, enum err expected, const char *what, const char *file, int line);
 
-/* How often to repeat something: as often as the threat table says, and less under sanitizers, where everything takes ten times as long. */
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define FULL_OR_SANITIZED(full, sanitized) (sanitized)
-#else
-#define FULL_OR_SANITIZED(full, sanitized) (full)
-#endif
+/* Whether everything takes ten times as long and more: under sanitizers, and where STROP_TEST_SLOW is set (tests/run-unit, under valgrind). */
+bool test_is_slow(void);
+
+/* How often to repeat something: as often as the threat table says, and less where that takes too long. What is asserted is the same. */
+#define FULL_OR_SLOW(full, slow) (test_is_slow() ? (slow) : (full))
 
 #endif

@@ -258,7 +258,7 @@ static double cpu_s(void)
 static void C4_a_million_junk_records_between_two_true_ones(void **state)
 {
         (void)state;
-        const size_t count = FULL_OR_SANITIZED(1000000, 50000);
+        const size_t count = FULL_OR_SLOW(1000000, 50000);
         const uint64_t nonces[] = {0, 39, 40, 63, 64, 71, 72, 1 << 20, UINT64_MAX - 1, UINT64_MAX};
         struct pair pair;
         struct test_context tc;
@@ -279,7 +279,7 @@ static void C4_a_million_junk_records_between_two_true_ones(void **state)
                 if (open_one(&pair.dec, junk) == OK || !same_state(&pair.dec, &before)) fail_msg("junk %zu was taken", i);
         }
         const double each_us = (cpu_s() - start_s) / (double)count * 1e6;
-        if (each_us > FULL_OR_SANITIZED(20, 400)) fail_msg("a junk record takes %.1f us", each_us);
+        if (each_us > FULL_OR_SLOW(20, 400)) fail_msg("a junk record takes %.1f us", each_us);
         assert_int_equal(mallinfo2().uordblks, held);
         seal_next(&pair.enc, message);
         assert_ok(open_one(&pair.dec, message));
@@ -390,7 +390,7 @@ static void C3_a_million_permutations_beside_a_model(void **state)
         static struct race race;
 
         race_init(&race, 3, 0);
-        for (size_t i = 0; i < FULL_OR_SANITIZED(1000000, 30000); i++)
+        for (size_t i = 0; i < FULL_OR_SLOW(1000000, 30000); i++)
                 race_permute(&race, race.model.highest + 1, how_many(&race));
         assert_int_equal(race.pair.dec.highest, race.model.highest);
         assert_true(race.refused > race.taken / 16 && race.taken > race.refused);
@@ -413,13 +413,13 @@ static uint64_t pick(struct race *race)
 static void C3_single_steps_around_the_window(void **state)
 {
         (void)state;
-        enum { STEPS = 100000 };
+        const size_t steps = FULL_OR_SLOW(100000, 20000);
         static struct race race;
 
         race_init(&race, 3, 0);
-        for (size_t i = 0; i < STEPS; i++)
+        for (size_t i = 0; i < steps; i++)
                 race_step(&race, pick(&race), context_random_below(&race.tc.ctx, 8) == 0);
-        assert_true(race.taken > STEPS / 4 && race.refused > STEPS / 4 && race.model.highest > STEPS / 4);
+        assert_true(race.taken > steps / 4 && race.refused > steps / 4 && race.model.highest > steps / 4);
         race_clear(&race);
 }
 
@@ -429,7 +429,7 @@ static void C3_orders_at_the_end_of_the_numbers(void **state)
         (void)state;
         static struct race race;
 
-        for (uint64_t seed = 0; seed < 100; seed++) {
+        for (uint64_t seed = 0; seed < FULL_OR_SLOW(100, 10); seed++) {
                 race_init(&race, seed, UINT64_MAX - 300);
                 for (size_t i = 0; i < 2000; i++)
                         race_step(&race, pick(&race), context_random_below(&race.tc.ctx, 8) == 0);
