@@ -111,7 +111,7 @@ static const struct limit_row limits[] = {
         LIMIT(log, fetched_bytes, "bytes", 0, 1ull << 40, "of fetched records, kept for readers of the past"),
         LIMIT(log, index_saves_in_flight, "saves", 1, 1000, "of readers' indexes under way at once"),
         LIMIT(log, index_save_ms, "ms", 0, 60000, "an index is saved no sooner than this after its last save"),
-        LIMIT(log, index_entries, "indexes", 16, 10000000, "remembered"),
+        LIMIT(log, index_entries, "indexes", 16, 10000000, "with something under way at once"),
         LIMIT(log, sweep_ms, "ms", 10, 60000, "how often records written by others are looked for"),
         LIMIT(log, sweep_chunk, "streams", 1, 1000, "looked up at once"),
         LIMIT(log, topics_per_producer, "topics", 1, 100000, "one producer serves"),

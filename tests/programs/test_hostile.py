@@ -13,6 +13,7 @@ import time
 import pytest
 
 from harness import hostile, wire
+from harness.process import Process
 from harness.programs import BUILD, SLOW
 from harness.wire import StreamClient
 
@@ -373,6 +374,24 @@ def test_G31_without_descriptors_accepting_rests_and_comes_back(kafka, start_nod
     figures = hostile.figures(node)
     assert 1 <= figures["accepts_paused"] <= 200, "accepting was tried again and again"
     assert figures["connections_refused"] == 0
+
+
+def test_G31_descriptors_are_kept_for_kafka(kafka, keep, neighbour_of):
+    allowed, clients = 600, 600 - 256
+    start = f'ulimit -n {allowed}; exec "$0" "$@"'
+    options = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--kafka", kafka.address]
+    node = keep(Process(["sh", "-c", start, BUILD / "strop-node", *options]))
+    node.address = node.wait_line(r"^listening on (\S+)$", timeout=10 * SLOW)[1]
+    assert any(f"at most {clients} connections, not 10000: the system allows {allowed} descriptors" in line for line in node.err)
+    neighbour = neighbour_of(node)
+    sockets = [hostile.connect(node) for _ in range(clients + 100)]
+    hostile.until("those beyond are refused", lambda: hostile.figures(node)["connections_refused"] > 100)
+    neighbour.served()
+    figures = hostile.figures(node)
+    assert figures["connections"] == clients
+    assert figures["accepts_paused"] == 0
+    for sock in sockets:
+        sock.close()
 
 
 def test_a_log_that_nobody_reads_does_not_stop_the_node(keep):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness import kafka_wire, kcat
+from harness import hostile, kafka_wire, kcat
 from harness.kafka import free_ports
 from harness.pushers import Crowd, Pusher
 from harness.wire import StreamClient, data, uint
@@ -96,7 +96,7 @@ def test_a_topic_is_deleted_under_load_and_made_anew(kafka, start_node, connect)
 
 
 def test_a_topic_is_made_anew_by_somebody_under_load(kafka, start_node):
-    node = start_node(kafka=kafka.address)
+    node = start_node("--http", "127.0.0.1:0", kafka=kafka.address)
     pusher = Pusher(node.address, "anew")
     pusher.start()
     pusher.wait_answers(100)
@@ -110,6 +110,7 @@ def test_a_topic_is_made_anew_by_somebody_under_load(kafka, start_node):
     for number in range(last, pusher.pushed):
         status, index = pusher.answers[number]
         assert status != 0 or stands.get(index) == pusher.value(number)
+    assert hostile.figures(node)["topics_remade"] >= 1
 
 
 def test_I4_one_push_of_hundreds_is_too_large_for_its_topic(kafka, start_node, connect):

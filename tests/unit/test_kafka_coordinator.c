@@ -94,6 +94,14 @@ static int setup_narrow(void **state)
         return setup_with(state, limits);
 }
 
+static int setup_small(void **state)
+{
+        struct log_limits limits = LOG_LIMITS_DEFAULT;
+
+        limits.index_entries = 2;
+        return setup_with(state, limits);
+}
+
 static int teardown(void **state)
 {
         struct fixture *f = *state;
@@ -143,6 +151,7 @@ static void check_saved(struct fixture *f, const char *client, uint64_t index)
         struct log *other;
 
         if (kafka_log_new(f->loop, &config, &events, f, &other, &why)) fail_msg("%s", why.text);
+        f->token = 0; /* of an earlier check */
         log_index_load(other, client, "s", 0, 900);
         await(f, 900);
         assert_ok(f->result.err);
@@ -237,7 +246,7 @@ static void only_so_many_saves_are_under_way_at_once(void **state)
         enum { READERS = 30, LATE_MS = 20 };
         struct fixture *f = *state;
         const struct index *index = ((const struct kafka_log *)(const void *)f->log)->index;
-        char client[16];
+        char client[32];
         size_t most = 0;
 
         embedded_push_late(f->log, OFFSET_COMMIT, 0, LATE_MS, 1000);
@@ -253,6 +262,41 @@ static void only_so_many_saves_are_under_way_at_once(void **state)
         assert_in_range(came(f, 1000), READERS, 2 * READERS);
 }
 
+/* Two readers' indexes are under way and no third one's: its save is dropped and counted, its look-up refused. The two notice nothing, and when
+ * they are done the third one's turn comes. */
+static void only_so_many_readers_are_remembered(void **state)
+{
+        struct fixture *f = *state;
+        const struct index *index = ((const struct kafka_log *)(const void *)f->log)->index;
+        uint64_t token = 20;
+
+        log_index_save(f->log, "first", "s", 0, 11, 1);
+        log_index_save(f->log, "second", "s", 0, 12, 1);
+        log_index_save(f->log, "third", "s", 0, 13, 1);
+        assert_int_equal(f->ctx.stats.v[STAT_INDEX_SAVES_DROPPED], 1);
+        log_index_load(f->log, "third", "s", 0, 10);
+        await(f, 10);
+        assert_err(f->result.err, ERR_FULL);
+        log_index_save(f->log, "first", "s", 0, 21, 1);
+        log_index_load(f->log, "first", "s", 0, 11);
+        await(f, 11);
+        assert_ok(f->result.err);
+        assert_int_equal(f->result.index, 21);
+        while (!index_is_saved(index)) loop_run_once(f->loop);
+        do { /* they rest for a moment */
+                log_index_load(f->log, "third", "s", 0, ++token);
+                await(f, token);
+        } while (f->result.err == ERR_FULL);
+        assert_ok(f->result.err);
+        assert_false(f->result.present);
+        log_index_save(f->log, "third", "s", 0, 33, 1);
+        assert_int_equal(f->ctx.stats.v[STAT_INDEX_SAVES_DROPPED], 1);
+        stop(f);
+        check_saved(f, "first", 21);
+        check_saved(f, "second", 12);
+        check_saved(f, "third", 33);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -262,6 +306,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(no_instance_is_given_up_while_kafka_is_away, setup_impatient, teardown),
                 cmocka_unit_test_setup_teardown(saves_of_one_reader_are_few, setup, teardown),
                 cmocka_unit_test_setup_teardown(only_so_many_saves_are_under_way_at_once, setup_narrow, teardown),
+                cmocka_unit_test_setup_teardown(only_so_many_readers_are_remembered, setup_small, teardown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -229,6 +229,36 @@ static void R4_G18_many_who_flood_get_small_shares_of_a_turn(void **state)
         bench_free(bench);
 }
 
+/* However many flood, a share is never so small that one who sends a few frames at once would have to wait for a next one. */
+static void R4_G18_the_smallest_share_of_a_turn(void **state)
+{
+        enum { FLOODERS = 40, FRAMES = 400, LEAST = FRAMES_PER_TURN_LEAST };
+        struct bench *bench = bench_new(1);
+        struct fake_link *links[FLOODERS], *few;
+        static uint8_t flood[FRAMES * 2];
+
+        (void)state;
+        bench->config.transport.frames_per_turn = 64;
+        bench_start(bench);
+        assert_true(bench->config.transport.frames_per_turn / (1 + FLOODERS / 4) < LEAST);
+        few = bench_connect(bench)->link;
+        for (unsigned i = 0; i < FLOODERS; i++) links[i] = bench_connect(bench)->link;
+        for (unsigned i = 0; i < FLOODERS; i++) fake_link_feed(links[i], bytes_make(flood, sizeof flood)); /* heartbeats */
+        test_context_step(&bench->tc);
+        for (unsigned i = 0; i < FLOODERS; i++) {
+                size_t left = links[i]->left_n;
+
+                fake_link_offer(links[i]);
+                assert_int_equal((left - links[i]->left_n) / 2, LEAST);
+        }
+        fake_link_feed(few, bytes_make(flood, (size_t)LEAST * 2)); /* while all the others wait for their turn */
+        assert_int_equal(few->left_n, 0);
+        assert_true(few->reading);
+        bench_settle(bench);
+        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), FLOODERS * FRAMES + LEAST);
+        bench_free(bench);
+}
+
 static void R4_bytes_have_a_rate_too(void **state)
 {
         struct bench *bench = bench_new(1);
@@ -288,6 +318,43 @@ static void R4_the_connections_of_one_host_share_its_rate(void **state)
                 answers += count_answers(clients[i]);
         assert_int_equal(answers, 200);
         assert_true(bench_stat(bench, STAT_LIMIT_RATE) >= 5);
+        bench_free(bench);
+}
+
+static void R4_the_connections_of_one_host_share_its_rate_of_bytes(void **state)
+{
+        struct bench *bench = bench_new(1);
+        struct bench_client *clients[2];
+        struct bytes to[2];
+        static uint8_t data[50000];
+        size_t answers = 0;
+        struct good good;
+
+        (void)state;
+        bench->config.transport.host_bytes_per_s = 100000;
+        bench_start(bench);
+        good = good_from(bench, "192.0.2.2:1");
+        for (unsigned i = 0; i < 2; i++) {
+                clients[i] = bench_connect_from(bench, i ? "192.0.2.1:1" : "192.0.2.1:2");
+                to[i] = bench_made(clients[i], "s");
+        }
+        bench_advance(bench, 1000);
+        for (uint64_t n = 0; n < 8; n++)
+                bench_push(clients[n % 2], to[n % 2], n, bytes_make(data, sizeof data));
+        for (unsigned i = 0; i < 2; i++)
+                answers += count_answers(clients[i]);
+        assert_in_range(answers, 2, 3); /* a second's worth; each of them may go beyond by one */
+        assert_in_range(bench_stat(bench, STAT_LIMIT_RATE), 1, 2);
+        good_is_served(&good);
+        bench_advance(bench, 1000);
+        for (unsigned i = 0; i < 2; i++)
+                answers += count_answers(clients[i]);
+        assert_in_range(answers, 4, 6);
+        good_is_served(&good);
+        bench_advance(bench, 4000);
+        for (unsigned i = 0; i < 2; i++)
+                answers += count_answers(clients[i]);
+        assert_int_equal(answers, 8); /* nothing was dropped */
         bench_free(bench);
 }
 
@@ -460,8 +527,10 @@ int main(void)
                 cmocka_unit_test(each_limit_is_reached_counted_and_not_noticed_by_others),
                 cmocka_unit_test(R4_a_connection_beyond_its_rate_waits),
                 cmocka_unit_test(R4_G18_many_who_flood_get_small_shares_of_a_turn),
+                cmocka_unit_test(R4_G18_the_smallest_share_of_a_turn),
                 cmocka_unit_test(R4_bytes_have_a_rate_too),
                 cmocka_unit_test(R4_the_connections_of_one_host_share_its_rate),
+                cmocka_unit_test(R4_the_connections_of_one_host_share_its_rate_of_bytes),
                 cmocka_unit_test(R4_R11_creates_have_a_rate),
                 cmocka_unit_test(R4_a_host_is_refused_one_connection_too_many),
                 cmocka_unit_test(R4_G17_requests_of_all_connections_keep_so_much_and_no_more),

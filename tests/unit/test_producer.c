@@ -286,6 +286,23 @@ static void says_when_it_is_refused_and_tries_on(void **state)
         assert_int_equal(ready, 1);
 }
 
+/* However often it is refused, it comes again after the longest pause, and no sooner than half of it. */
+static void its_pauses_grow_to_the_longest_and_no_further(void **state)
+{
+        (void)state;
+        limits.retry_max_ms = 1000;
+        open_producer();
+        producer_connected(producer, hub_conn(&hub));
+        for (int i = 0; i < 20; i++) {
+                hub_answer_error(&hub, hub_take(&hub, STREAM_CREATE), "too many streams");
+                test_context_advance(&tc, i < 4 ? 0 : limits.retry_max_ms / 2 - 1);
+                hub_quiet(&hub);
+                test_context_advance(&tc, i < 4 ? limits.retry_max_ms : limits.retry_max_ms / 2 + 1);
+        }
+        hub_answer_created(&hub, hub_take(&hub, STREAM_CREATE));
+        assert_int_equal(ready, 1);
+}
+
 static void takes_no_other_stream(void **state)
 {
         (void)state;
@@ -427,6 +444,7 @@ int main(void)
                 T(goes_on_when_a_later_push_is_refused_before_the_first_is_confirmed),
                 T(asks_again_after_silence),
                 T(says_when_it_is_refused_and_tries_on),
+                T(its_pauses_grow_to_the_longest_and_no_further),
                 T(takes_no_other_stream),
                 T(holds_to_its_limits),
                 T(holds_to_its_limit_of_bytes),

@@ -343,6 +343,17 @@ static void index_is_saved_and_told(void **state)
         long_id[255] = '\0';
         bench_index_save(a, long_id, "s", 1);
         check_index(a, long_id, "s", true, 1);
+        memset(long_id, 's', STREAM_NAME_MAX); /* a stream's name likewise */
+        long_id[STREAM_NAME_MAX] = '\0';
+        bench_made(a, long_id);
+        bench_index_save(a, "c", long_id, 7);
+        check_index(b, "c", long_id, true, 7);
+        uint64_t invalid = bench_stat(bench, STAT_REQUESTS_INVALID);
+        long_id[STREAM_NAME_MAX] = 's';
+        long_id[STREAM_NAME_MAX + 1] = '\0';
+        bench_index_save(a, "c", long_id, 8);
+        check_index(a, "c", long_id, false, 0);
+        assert_int_equal(bench_stat(bench, STAT_REQUESTS_INVALID), invalid + 2);
         /* A NUL in a name is no end of it. */
         bench_request(a, BYTES_LITERAL("stream_kafka_index"),
                       &(struct stream_request){STREAM_INDEX,

@@ -2,6 +2,7 @@
  * does not answer or descriptors run out. The clock can be moved on, so that nothing waits for a time limit. */
 #include "tests/support/test.h"
 
+#include "transport/base/logger.h"
 #include "transport/tcp.h"
 
 #include <errno.h>
@@ -677,6 +678,16 @@ static void gives_up_on_a_name_in_time(void **state)
 
 /* --- accepting ---------------------------------------------------------------------------------------------------------- */
 
+static size_t pauses_said;
+
+static void count_pause(void *user, enum log_level level, const char *line)
+{
+        (void)user;
+        assert_int_equal(level, LOG_LEVEL_WARNING);
+        assert_non_null(strstr(line, "accepting pauses: "));
+        pauses_said++;
+}
+
 static void G31_accepting_pauses_when_descriptors_run_out(void **state)
 {
         struct rlimit before, now;
@@ -690,9 +701,17 @@ static void G31_accepting_pauses_when_descriptors_run_out(void **state)
         now = before;
         now.rlim_cur = (rlim_t)spare; /* the next descriptor would be this one */
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+        pauses_said = 0;
+        logger_set_sink(count_pause, NULL);
         for (; rounds < 1000; rounds++) loop_run_once(f.loop);
         assert_int_equal(f.accepted, 0);
         assert_in_range(f.ctx.stats.v[STAT_ACCEPTS_PAUSED], 1, 5); /* not once a round */
+        for (int i = 0; i < 10; i++) skip_ms(200);
+        assert_true(f.ctx.stats.v[STAT_ACCEPTS_PAUSED] >= 10);
+        assert_int_equal(pauses_said, 1);
+        skip_ms(10000);
+        assert_int_equal(pauses_said, 2);
+        logger_set_sink(NULL, NULL);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         skip_ms(200);
         until(f.accepted == 1);

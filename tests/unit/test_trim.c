@@ -1,0 +1,66 @@
+/* Memory that is free inside the heap goes back to the system now and then. */
+#include "tests/support/test.h"
+
+#include "node/limits.h"
+#include "node/trim.h"
+#include "tests/support/test_context.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BLOCKS = 16384, BLOCK = 4000, MEGABYTE = 1 << 20 };
+
+/* Bytes of this process that are in memory. */
+static size_t resident(void)
+{
+        FILE *file = fopen("/proc/self/statm", "r");
+        char line[128], *second;
+
+        assert_non_null(file);
+        assert_non_null(fgets(line, sizeof line, file));
+        fclose(file);
+        assert_non_null(second = strchr(line, ' '));
+        return strtoul(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Blocks of which every 64th stays, as after many connections at once: the heap does not end anywhere lower for it. */
+static void what_many_had_is_given_back(void **state)
+{
+        static void *blocks[BLOCKS];
+        struct test_context tc;
+        struct trim trim = {0};
+        size_t high;
+
+        (void)state;
+        if (test_is_slow()) skip(); /* another allocator than glibc's, which is the one that is asked */
+        test_context_init(&tc, 1);
+        assert_ok(trim_start(&trim, &tc.ctx));
+        for (unsigned i = 0; i < BLOCKS; i++) {
+                assert_non_null(blocks[i] = malloc(BLOCK));
+                memset(blocks[i], 1, BLOCK);
+        }
+        for (unsigned i = 0; i < BLOCKS; i++) {
+                if (i % 64 == 63) continue;
+                free(blocks[i]);
+                blocks[i] = NULL;
+        }
+        high = resident();
+        test_context_advance(&tc, TRIM_LOOK_MS - 1);
+        assert_true(resident() + MEGABYTE > high);
+        test_context_advance(&tc, 1);
+        assert_true(resident() + 32 * MEGABYTE < high);
+        test_context_advance(&tc, 5 * TRIM_LOOK_MS); /* and again, with nothing to give */
+        trim_stop(&trim);
+        for (unsigned i = 0; i < BLOCKS; i++) free(blocks[i]);
+        test_context_clear(&tc);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_many_had_is_given_back),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
