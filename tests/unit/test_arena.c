@@ -2,6 +2,10 @@
 #include "tests/support/test.h"
 #include "transport/base/arena.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 static void keeps_its_limit(void **state)
 {
         struct arena arena;
@@ -79,6 +83,30 @@ static void keeps_its_first_chunk_when_reset(void **state)
         arena_clear(&arena);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+static void poisons_what_is_not_given_out(void **state)
+{
+        enum { LIMIT = 1024 };
+        struct arena arena;
+        uint8_t *p;
+
+        (void)state;
+        arena_init(&arena, LIMIT);
+        for (size_t i = 0; i < 3; i++) {
+                p = arena_alloc(&arena, 100);
+                assert_non_null(p);
+                assert_true(__asan_address_is_poisoned(p + 100) && !__asan_address_is_poisoned(p + 99));
+                arena_shrink(&arena, p, 50);
+                assert_true(__asan_address_is_poisoned(p + 50) && !__asan_address_is_poisoned(p + 49));
+                assert_non_null(arena_alloc(&arena, LIMIT - 64 - 16 * i));
+                arena_reset(&arena);
+                for (size_t at = 0; at < LIMIT; at++)
+                        assert_true(__asan_address_is_poisoned(p + at));
+        }
+        arena_clear(&arena);
+}
+#endif
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -86,6 +114,9 @@ int main(void)
                 cmocka_unit_test(gives_aligned_memory_of_its_own),
                 cmocka_unit_test(shrinks_the_newest),
                 cmocka_unit_test(keeps_its_first_chunk_when_reset),
+#ifdef __SANITIZE_ADDRESS__
+                cmocka_unit_test(poisons_what_is_not_given_out),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@
 
 enum {
         ALIGN = 16,
-        CHUNK_MIN = 128 << 10, /* two of the largest frames: what a message and its answer take */
+        CHUNK_USUAL = 128 << 10, /* two of the largest frames: what a message and its answer take */
 };
 
 struct arena_chunk {
@@ -65,7 +65,7 @@ void arena_clear(struct arena *arena)
 
 static bool chunk_add(struct arena *arena, size_t n)
 {
-        size_t cap = n > CHUNK_MIN ? n : CHUNK_MIN;
+        const size_t usual = arena->limit < CHUNK_USUAL ? arena->limit : CHUNK_USUAL, cap = n > usual ? n : usual;
         struct arena_chunk *chunk = malloc(sizeof *chunk + cap);
 
         if (!chunk) return false;
@@ -108,7 +108,7 @@ void arena_reset(struct arena *arena)
 {
         if (!arena->first) return;
         chunks_free_after(arena->first);
-        ASAN_POISON_MEMORY_REGION(arena->first->memory, arena->first->cap);
+        ASAN_POISON_MEMORY_REGION(arena->first->memory, arena->first->used); /* the rest still is */
         arena->first->used = 0;
         arena->current = arena->first;
         arena->used = 0;
