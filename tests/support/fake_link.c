@@ -12,10 +12,13 @@ static struct fake_link *fake_of(struct link *link)
         return (struct fake_link *)link; /* its first member */
 }
 
-static void append(uint8_t **p, size_t *n, struct bytes more)
+static void append(uint8_t **p, size_t *n, size_t *room, struct bytes more)
 {
-        *p = realloc(*p, *n + more.n + 1);
-        assert_non_null(*p);
+        if (*n + more.n > *room || !*p) {
+                *room = 2 * (*n + more.n) + 64; /* now and then: many small pieces come */
+                *p = realloc(*p, *room);
+                assert_non_null(*p);
+        }
         if (more.n) memcpy(*p + *n, more.p, more.n);
         *n += more.n;
 }
@@ -28,7 +31,7 @@ static enum err fake_write(struct link *link, const struct bytes *parts, size_t 
         assert_false(fake->closed);
         if (fake->fail_write) return fake->fail_write;
         for (i = 0; i < count; i++) {
-                append(&fake->written, &fake->written_n, parts[i]);
+                append(&fake->written, &fake->written_n, &fake->written_room, parts[i]);
                 fake->queued += parts[i].n;
         }
         return OK;
@@ -93,7 +96,7 @@ void fake_link_offer(struct fake_link *fake)
 
 void fake_link_feed(struct fake_link *fake, struct bytes in)
 {
-        append(&fake->left, &fake->left_n, in);
+        append(&fake->left, &fake->left_n, &fake->left_room, in);
         fake_link_offer(fake);
 }
 

@@ -8,10 +8,10 @@
 struct fake_link {
         struct link link;
         uint8_t *written;      /* all that the user wrote; fake_link_forget starts over */
-        size_t written_n;
+        size_t written_n, written_room;
         size_t queued;         /* of it, what has not gone out */
         uint8_t *left;         /* fed, and not used up yet */
-        size_t left_n;
+        size_t left_n, left_room;
         bool reading, closed, flushed;
         size_t offers;         /* how often bytes were offered */
         enum err fail_write;   /* what write returns instead of taking the bytes */

@@ -119,7 +119,8 @@ void bench_feed(struct bench_client *client, struct bytes in)
 
 void bench_send(struct bench_client *client, struct bytes to, struct bytes payload)
 {
-        uint8_t onward[512], ret[FRAME_MAX];
+        uint8_t onward[512];
+        static uint8_t ret[FRAME_MAX]; /* on the stack it would be cleared at each call */
         static uint8_t frame[FRAME_LENGTH_SIZE + FRAME_MAX];
         struct writer o = writer_make(onward, sizeof onward), r = writer_make(ret, sizeof ret), w = writer_make(frame, sizeof frame);
 
