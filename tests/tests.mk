@@ -40,9 +40,18 @@ FUZZ_BIN := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,$(FUZZ_NAMES))
 FUZZ_SECONDS ?= 10
 FUZZ_ENGINE ?= standalone
 FUZZ_SHARED := $(call obj,tests/fuzz/fuzz.c tests/fuzz/remember.c $(if $(filter standalone,$(FUZZ_ENGINE)),tests/fuzz/standalone.c))
-FUZZ_WRAPPED := x25519_public x25519 ed25519_public ed25519_sign ed25519_verify
+FUZZ_WRAPPED := x25519_public x25519 ed25519_public ed25519_sign ed25519_verify hkdf2
 $(FUZZ_BIN): override LDFLAGS += $(if $(filter libfuzzer,$(FUZZ_ENGINE)),-fsanitize=fuzzer) $(FUZZ_WRAPPED:%=-Wl,--wrap=crypto_%)
 $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_SHARED) $(SUPPORT_A) $(NODE_A) $(LIB_A) ; $(call link,$(PKGS_TEST))
+# Of those whose input is a list of steps, the fuzzer does not see comparisons.
+ifeq ($(FUZZ_ENGINE),libfuzzer)
+FUZZ_STEPS := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,node channel endpoint)
+FUZZ_NO_COMPARES := $(foreach size,1 2 4 8,cmp$(size) const_cmp$(size)) switch
+$(FUZZ_STEPS): override LDFLAGS += $(FUZZ_NO_COMPARES:%=-Wl,--wrap=__sanitizer_cov_trace_%)
+$(FUZZ_STEPS): $(call obj,tests/fuzz/no_compares.c)
+# What stands in the way of each call is no part of what is tried.
+$(call obj,tests/fuzz/no_compares.c tests/fuzz/remember.c): private override CFLAGS += -fno-sanitize=all
+endif
 
 .PHONY: fuzz fuzz-targets fuzz-corpora fuzz-corpus fuzz-coverage test-fuzz test-fuzz-corpora
 fuzz-targets: $(FUZZ_BIN)

@@ -32,6 +32,10 @@ void *fuzz_memory(size_t n);
 /* The bytes and a NUL, in memory of exactly that size. */
 char *fuzz_text(struct bytes in);
 
+/* Scratch memory of a router: a frame of the largest size and an answer to a usual one. What is larger than 128 KiB the address sanitizer
+ * maps anew each time, which costs more than a run. */
+enum { FUZZ_ARENA = 120 << 10 };
+
 /* Lines that the logger would write go nowhere. */
 void fuzz_silence(void);
 

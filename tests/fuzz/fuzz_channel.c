@@ -22,8 +22,9 @@ enum {
         PAYLOAD_MAX = 1024,
         ROUTE_MAX = 160,
         CHANNELS_MAX = 48,
-        CHANNELS_UP_MAX = 16,
-        HALF_OPEN_MAX = 4,
+        CHANNELS_UP_MAX = 4,
+        HALF_OPEN_MAX = 2,
+        STARTS_MAX = 12, /* of handshakes by a step: each takes as long as many other steps */
         TEXTS_MAX = 96,
         TEXT_SIZE = 8,
         NOW_S = 1717171717,
@@ -83,7 +84,7 @@ struct run {
         struct seen seen[SEEN_MAX];
         size_t seen_count;
         struct text texts[TEXTS_MAX];
-        size_t text_count;
+        size_t text_count, starts;
         struct fuzz_input in;
         uint8_t ephemerals;
 };
@@ -439,7 +440,7 @@ static void side_step(struct side *side, uint8_t what)
         switch (what % 8) {
         case 0:
         case 1:
-                (void)start(side, fuzz_below(&run.in, SIDES));
+                if (run.starts++ < STARTS_MAX) (void)start(side, fuzz_below(&run.in, SIDES));
                 break;
         case 2:
         case 3:
@@ -467,7 +468,7 @@ static void hand_step(uint8_t what)
 {
         switch (what % 4) {
         case 0:
-                hand_start(what / 4 % 2);
+                if (run.starts++ < STARTS_MAX) hand_start(what / 4 % 2);
                 break;
         case 1:
                 hand_say();
@@ -583,11 +584,12 @@ static void run_begin(const uint8_t *data, size_t size)
         static struct transport_limits limits;
 
         limits = TRANSPORT_LIMITS_DEFAULT;
+        limits.arena_bytes = FUZZ_ARENA;
         test_context_init(&run.tc, 1);
         test_random = run.tc.ctx.random;
         run.tc.ctx.random = give_random;
         run.ephemerals = 0;
-        run.seen_count = run.text_count = 0;
+        run.seen_count = run.text_count = run.starts = 0;
         run.in = fuzz_input_make(data, size);
         run.router = router_new(&run.tc.ctx, &limits);
         run.hand = (struct by_hand){0};

@@ -20,6 +20,7 @@ enum {
         RECORD_MAX = 1400,
         ADDRESSES_MAX = 8,
         TEXTS_MAX = 64,
+        CALLS_MAX = 6, /* more than are let in where few are; each takes as long as twenty other steps */
         NOW_S = 1717171717
 };
 
@@ -67,7 +68,7 @@ static struct {
         struct side sides[SIDES];
         struct stream streams[SIDES]; /* number n: what side n writes */
         struct text texts[TEXTS_MAX];
-        size_t text_count;
+        size_t text_count, calls;
         bool crowded; /* few channels are let in: older ones give way, and with them what was said in them */
         bool lied;
         uint8_t ephemerals;
@@ -429,6 +430,11 @@ static void call(void)
         settle();
 }
 
+static void call_step(void)
+{
+        if (run.calls++ < CALLS_MAX) call();
+}
+
 static bool say(void)
 {
         struct side *alice = &run.sides[ALICE];
@@ -519,7 +525,7 @@ static void step(void)
                 junk(&run.streams[what & 1]);
                 break;
         case 12:
-                call();
+                call_step();
                 break;
         case 13:
                 (void)say();
@@ -533,7 +539,7 @@ static void step(void)
                 link_up(&run.sides[ALICE]);
                 link_up(&run.sides[BOB]);
                 be_true(3);
-                call();
+                call_step();
                 be_true(4);
         }
         check();
@@ -609,6 +615,7 @@ static void side_init(struct side *side, size_t number)
         side->ready = false;
         side->channel = NULL;
         fake_net_init(&side->net);
+        config.transport.arena_bytes = FUZZ_ARENA;
         config.channel.handshakes = run.crowded ? 2 : 128;
         config.channel.channels = run.crowded ? 4 : 256;
         config.stream.unconfirmed = 16;
@@ -627,7 +634,7 @@ static void run_begin(const uint8_t *data, size_t size)
         test_random = run.tc.ctx.random;
         run.tc.ctx.random = give_random;
         run.ephemerals = 0;
-        run.text_count = 0;
+        run.text_count = run.calls = 0;
         run.lied = false;
         run.in = fuzz_input_make(data, size);
         run.crowded = fuzz_u8(&run.in) & 1;

@@ -6,9 +6,10 @@
 #include "tests/fuzz/fuzz.h"
 #include "transport/secure_channel/crypto.h"
 
-enum { PLACES = 1 << 14, ASKED_MAX = 176, GIVEN_MAX = SIGNATURE_SIZE };
+enum { PLACES = 1 << 14, ASKED_MAX = 176, GIVEN_MAX = SIGNATURE_SIZE, WORD = sizeof(uint64_t) };
+_Static_assert(ASKED_MAX % WORD == 0 && 2 * HASH_SIZE <= GIVEN_MAX, "whole words, and both keys");
 
-enum primitive { X25519_PUBLIC = 1, X25519, ED25519_PUBLIC, ED25519_SIGN, ED25519_VERIFY };
+enum primitive { X25519_PUBLIC = 1, X25519, ED25519_PUBLIC, ED25519_SIGN, ED25519_VERIFY, HKDF2 };
 
 struct call {
         uint8_t asked[ASKED_MAX]; /* which, and its arguments; the rest is zero */
@@ -25,6 +26,8 @@ void __real_crypto_ed25519_public(const uint8_t seed[static KEY_SIZE], uint8_t p
 void __real_crypto_ed25519_sign(const uint8_t seed[static KEY_SIZE], struct bytes in, uint8_t signature[static SIGNATURE_SIZE]);
 enum err __real_crypto_ed25519_verify(const uint8_t public[static KEY_SIZE], struct bytes in,
                                       const uint8_t signature[static SIGNATURE_SIZE]);
+void __real_crypto_hkdf2(const uint8_t ck[static HASH_SIZE], struct bytes ikm, uint8_t out1[static HASH_SIZE],
+                         uint8_t out2[static HASH_SIZE]);
 
 void __wrap_crypto_x25519_public(const uint8_t secret[static KEY_SIZE], uint8_t public[static KEY_SIZE]);
 enum err __wrap_crypto_x25519(const uint8_t secret[static KEY_SIZE], const uint8_t public[static KEY_SIZE], uint8_t out[static KEY_SIZE]);
@@ -32,13 +35,15 @@ void __wrap_crypto_ed25519_public(const uint8_t seed[static KEY_SIZE], uint8_t p
 void __wrap_crypto_ed25519_sign(const uint8_t seed[static KEY_SIZE], struct bytes in, uint8_t signature[static SIGNATURE_SIZE]);
 enum err __wrap_crypto_ed25519_verify(const uint8_t public[static KEY_SIZE], struct bytes in,
                                       const uint8_t signature[static SIGNATURE_SIZE]);
+void __wrap_crypto_hkdf2(const uint8_t ck[static HASH_SIZE], struct bytes ikm, uint8_t out1[static HASH_SIZE],
+                         uint8_t out2[static HASH_SIZE]);
 
 /* The place of a call with these arguments; *known: it holds the result. NULL: they are too long to be kept. */
 static struct call *call_of(enum primitive which, struct bytes a, struct bytes b, struct bytes c, bool *known)
 {
         uint8_t asked[ASKED_MAX] = {(uint8_t)which};
         struct writer w = writer_make(asked, sizeof asked);
-        uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+        uint64_t hash = 0xcbf29ce484222325u, word; /* as FNV-1a, but by words */
         struct call *call;
 
         w.n = 1;
@@ -46,8 +51,11 @@ static struct call *call_of(enum primitive which, struct bytes a, struct bytes b
         writer_put(&w, b.p, b.n);
         writer_put(&w, c.p, c.n);
         if (w.full) return NULL;
-        for (size_t i = 0; i < w.n; i++)
-                hash = (hash ^ asked[i]) * 0x100000001b3u;
+        for (size_t i = 0; i < w.n; i += WORD) {
+                memcpy(&word, asked + i, WORD);
+                hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+                hash ^= hash >> 29;
+        }
         call = &calls[(hash ^ hash >> 32) % PLACES];
         *known = call->asked_n == w.n && memcmp(call->asked, asked, w.n) == 0;
         if (!*known) {
@@ -109,4 +117,19 @@ enum err __wrap_crypto_ed25519_verify(const uint8_t public[static KEY_SIZE], str
         if (!call) return __real_crypto_ed25519_verify(public, in, signature);
         if (!known) call->err = __real_crypto_ed25519_verify(public, in, signature);
         return call->err;
+}
+
+void __wrap_crypto_hkdf2(const uint8_t ck[static HASH_SIZE], struct bytes ikm, uint8_t out1[static HASH_SIZE],
+                         uint8_t out2[static HASH_SIZE])
+{
+        bool known;
+        struct call *call = call_of(HKDF2, bytes_make(ck, HASH_SIZE), ikm, BYTES_NONE, &known);
+
+        if (!call) {
+                __real_crypto_hkdf2(ck, ikm, out1, out2);
+                return;
+        }
+        if (!known) __real_crypto_hkdf2(ck, ikm, call->given, call->given + HASH_SIZE);
+        memcpy(out1, call->given, HASH_SIZE);
+        memcpy(out2, call->given + HASH_SIZE, HASH_SIZE);
 }
