@@ -29,7 +29,9 @@ struct ends {
         bool out;                       /* the job is the helper's */
         bool slow_due, slowly;          /* it is time for slow ones; the question that is out is about such */
         struct helper_job job;
-        uint64_t asked_ms;
+        uint64_t asked_ms;              /* when the question that is out was asked */
+        uint64_t began_ms, due_ms;      /* when the last sweep began, and the next one is due */
+        bool sweeping;
         rd_kafka_t *rk;
         rd_kafka_topic_partition_list_t *list; /* entries' topics and partitions, in their order */
         rd_kafka_resp_err_t err;
@@ -109,7 +111,7 @@ static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t
                 /* With appends of our own under way nobody can tell whose it is: the next sweep does. */
                 if (flying) return;
                 reader_grown(stream);
-                follow_foreign(stream, s->end);
+                follow_foreign(stream);
                 reader_note_end(stream, end, ends->asked_ms);
         } else {
                 reader_note_end(stream, end, ends->asked_ms);
@@ -186,13 +188,36 @@ static uint64_t period_ms(const struct ends *ends)
         return stretched > usual ? stretched : usual;
 }
 
+static void not_sooner(struct ends *ends, uint64_t due_ms)
+{
+        if (ends->due_ms < due_ms) ends->due_ms = due_ms;
+}
+
+static void set_round(struct ends *ends)
+{
+        uint64_t now = context_now_ms(ends->reader->log->ctx);
+
+        if (ends->swept_count) reader_set_timer(ends->reader, &ends->round, ends->due_ms > now ? ends->due_ms - now : 0);
+}
+
+/* A period is from one sweep's beginning to the next one's, so that what a sweep takes does not come on top; but no less than half of the
+ * helper's time is for others. */
+static void end_round(struct ends *ends)
+{
+        uint64_t now = context_now_ms(ends->reader->log->ctx), period = period_ms(ends), took = now - ends->began_ms;
+
+        if (ends->sweeping) ends->due_ms = took > period / 2 ? now + took : ends->began_ms + period;
+        ends->sweeping = false;
+        set_round(ends);
+}
+
 static void ask_next(struct ends *ends)
 {
         struct kafka_log *log = ends->reader->log;
 
         if (ends->out || ends->reader->given_up || health_away(log->health)) return;
         if (TAILQ_EMPTY(&ends->urgent) && ends->left == 0 && !ends->slow_due) {
-                if (ends->swept_count) reader_set_timer(ends->reader, &ends->round, period_ms(ends));
+                end_round(ends);
                 return;
         }
         ends->list = rd_kafka_topic_partition_list_new((int)ends->cap);
@@ -213,6 +238,8 @@ static void begin_round(void *arg)
 
         if (ends->swept_count) context_count(ends->reader->log->ctx, STAT_SWEEPS);
         ends->left = ends->swept_count;
+        ends->began_ms = context_now_ms(ends->reader->log->ctx);
+        ends->sweeping = true;
         ask_next(ends);
 }
 
@@ -264,8 +291,8 @@ void ends_sweep(struct ends *ends, struct log_stream *stream)
         ends_leave(ends, stream);
         stream->read.ends = ENDS_SWEPT;
         TAILQ_INSERT_TAIL(&ends->swept, stream, read.by_end);
-        ends->swept_count++;
-        if (ends->left == 0) reader_set_timer(ends->reader, &ends->round, period_ms(ends));
+        if (ends->swept_count++ == 0) not_sooner(ends, stream->read.end_ms + period_ms(ends));
+        if (!ends->sweeping) set_round(ends);
 }
 
 void ends_leave(struct ends *ends, struct log_stream *stream)
