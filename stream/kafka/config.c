@@ -63,10 +63,12 @@ static const struct kafka_property history_defaults[] = {
         {"fetch.message.max.bytes", "262144"},
         {"fetch.max.bytes", "4194304"},
         {"queued.max.messages.kbytes", "256"},
+        {"socket.timeout.ms", "10000"},
         {"fetch.error.backoff.ms", "100"},
 };
 static const struct kafka_property live_defaults[] = {
         {"fetch.wait.max.ms", "50"},
+        {"socket.timeout.ms", "10000"},
         {"fetch.message.max.bytes", "262144"},
         {"fetch.max.bytes", "4194304"},
         {"fetch.error.backoff.ms", "100"},
@@ -78,16 +80,21 @@ static const struct kafka_property consumer_fixed[] = {
 };
 
 /* Which broker leads a partition is asked anew after this: when ends are asked for, librdkafka 2.0.2 goes on asking the broker that led it before,
- * whatever that one answers, and nothing is told of all partitions in the question. */
-static const struct kafka_property control_defaults[] = {
+ * whatever that one answers. A broker that leaves a request without an answer for so long counts as gone: librdkafka asks about topics by
+ * preference whom it asked last, so one that hangs would be asked again and again. */
+static const struct kafka_property watch_defaults[] = {
         {"metadata.max.age.ms", "5000"},
+        {"socket.timeout.ms", "3000"},
+};
+static const struct kafka_property watch_fixed[] = {
+        /* Where a log ends is asked, not how far it may be read: our own records may stand behind an open transaction. */
+        {"isolation.level", "read_uncommitted"},
+        {"enable.auto.commit", "false"},
 };
 /* A consumer with a group that it never joins: librdkafka 2.0.2 looks for the coordinator anew through the instance's own group when it
  * is told that a group's offsets are elsewhere, and an instance without a group ends the process there. */
 static const struct kafka_property control_fixed[] = {
         {"group.id", "strop-node"},
-        /* Where a log ends is asked, not how far it may be read: our own records may stand behind an open transaction. */
-        {"isolation.level", "read_uncommitted"},
         {"enable.auto.commit", "false"},
 };
 
@@ -137,7 +144,8 @@ static enum err set_role(rd_kafka_conf_t *conf, enum kafka_role role, bool fixed
                 const struct kafka_property *fixed;
                 size_t fixed_count;
         } roles[] = {
-                [KAFKA_CONTROL] = {control_defaults, LENGTH(control_defaults), control_fixed, LENGTH(control_fixed)},
+                [KAFKA_CONTROL] = {NULL, 0, control_fixed, LENGTH(control_fixed)},
+                [KAFKA_WATCH] = {watch_defaults, LENGTH(watch_defaults), watch_fixed, LENGTH(watch_fixed)},
                 [KAFKA_PRODUCER] = {producer_defaults, LENGTH(producer_defaults), producer_fixed, LENGTH(producer_fixed)},
                 [KAFKA_CAREFUL_PRODUCER] = {producer_defaults, LENGTH(producer_defaults), careful_producer_fixed, LENGTH(careful_producer_fixed)},
                 [KAFKA_HISTORY] = {history_defaults, LENGTH(history_defaults), consumer_fixed, LENGTH(consumer_fixed)},

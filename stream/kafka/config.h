@@ -8,7 +8,8 @@
 
 /* What an instance of librdkafka is for. */
 enum kafka_role {
-        KAFKA_CONTROL, /* topics, offsets, indices, and whether Kafka can be reached */
+        KAFKA_CONTROL, /* topics and indices: requests that may take long */
+        KAFKA_WATCH,   /* who leads what, where logs end, and whether Kafka can be reached: requests that are answered soon or not at all */
         KAFKA_PRODUCER,         /* dies of the first record that Kafka refuses */
         KAFKA_CAREFUL_PRODUCER, /* lives on */
         KAFKA_HISTORY, /* a consumer for records that lie behind */

@@ -44,7 +44,7 @@ struct kafka_log {
         struct helper *helper;
         struct health *health;
         struct cluster *cluster;
-        struct handle control;
+        struct handle control, watch;
         struct topics *topics;
         struct creations *creations;
         struct producers *producers;

@@ -174,12 +174,16 @@ const char *embedded_brokers(struct log *log)
         return embedded_of_log(log)->cluster.brokers;
 }
 
+void embedded_set_broker_down(struct log *log, int broker, bool down)
+{
+        if (down) rd_kafka_mock_broker_set_down(embedded_of_log(log)->mock, broker);
+        else rd_kafka_mock_broker_set_up(embedded_of_log(log)->mock, broker);
+}
+
 void embedded_set_down(struct log *log, bool down)
 {
-        for (int id = 1; id <= embedded_of_log(log)->cluster.log->embedded_count; id++) {
-                if (down) rd_kafka_mock_broker_set_down(embedded_of_log(log)->mock, id);
-                else rd_kafka_mock_broker_set_up(embedded_of_log(log)->mock, id);
-        }
+        for (int id = 1; id <= embedded_of_log(log)->cluster.log->embedded_count; id++)
+                embedded_set_broker_down(log, id, down);
 }
 
 void embedded_set_leader(struct log *log, const char *topic, uint32_t partition, int broker)
@@ -187,9 +191,9 @@ void embedded_set_leader(struct log *log, const char *topic, uint32_t partition,
         rd_kafka_mock_partition_set_leader(embedded_of_log(log)->mock, topic, (int)partition, broker);
 }
 
-void embedded_set_delay(struct log *log, int ms)
+void embedded_set_delay(struct log *log, int broker, int ms)
 {
-        rd_kafka_mock_broker_set_rtt(embedded_of_log(log)->mock, 1, ms);
+        rd_kafka_mock_broker_set_rtt(embedded_of_log(log)->mock, broker, ms);
 }
 
 void embedded_refuse_creates(struct log *log, int16_t error, int count)

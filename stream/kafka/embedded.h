@@ -12,10 +12,12 @@
 const char *embedded_brokers(struct log *log);
 /* The brokers do not answer any more, or again. */
 void embedded_set_down(struct log *log, bool down);
+/* The same of one broker, from 1 on. */
+void embedded_set_broker_down(struct log *log, int broker, bool down);
 /* This broker, from 1 on, leads the partition from now on; -1: none does. */
 void embedded_set_leader(struct log *log, const char *topic, uint32_t partition, int broker);
-/* Answers to the broker are late by so much. */
-void embedded_set_delay(struct log *log, int ms);
+/* Answers of the broker, from 1 on, are late by so much. */
+void embedded_set_delay(struct log *log, int broker, int ms);
 /* The next `count` requests of this kind (Kafka's API key: 0 produce, 1 fetch, 2 list offsets, 3 metadata, 8 offset commit,
  * 9 offset fetch, 10 find coordinator) are answered with this error code of Kafka's. */
 void embedded_push_error(struct log *log, int16_t api_key, int16_t error, int count);

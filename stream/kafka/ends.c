@@ -1,18 +1,16 @@
 /* Where logs end, asked by the helper for many streams at once. Streams whose end a reader needs to know are asked about soon; those
  * that have a reader at their end are swept again and again, so that what others write is found; the period grows with their
- * number. librdkafka answers nothing of a question while it knows no leader of one of its partitions, so those are asked about apart, now and
- * then, and not for long. */
+ * number. Streams that nobody leads, or whose leader does not answer, are asked about apart, now and then, and not for long. */
+#include "stream/kafka/inquiry.h"
 #include "stream/kafka/reader_parts.h"
 #include "transport/base/logger.h"
 
 #include <stdlib.h>
 
 enum {
-        ANSWER_MS = 2000,
-        AGAIN_MS = 100,       /* Kafka could not say: a topic was made just now, or its leader moves */
-        SLOW_MS = 1000,       /* streams without a leader are asked about once in so long, */
-        SLOW_ANSWER_MS = 200, /* ... and the helper waits for them no longer than this */
-        STREAMS_A_MS = 10,    /* swept streams for each millisecond of the period: about 2 % of a processor */
+        AGAIN_MS = 100,    /* Kafka could not say: a topic was made just now, or its leader moves */
+        SLOW_MS = 1000,    /* streams without a leader are asked about once in so long */
+        STREAMS_A_MS = 10, /* swept streams for each millisecond of the period: about 2 % of a processor */
 };
 
 struct ends_entry {
@@ -27,14 +25,14 @@ struct ends {
         size_t swept_count, left;       /* left: to be asked about in this sweep */
         struct timer round, again, slow_timer;
         bool out;                       /* the job is the helper's */
-        bool slow_due, slowly;          /* it is time for slow ones; the question that is out is about such */
+        bool slow_due, slowly, found;   /* it is time for slow ones; the question that is out is about such; one of them has a leader now */
         struct helper_job job;
         uint64_t asked_ms;              /* when the question that is out was asked */
         uint64_t began_ms, due_ms;      /* when the last sweep began, and the next one is due */
         bool sweeping;
         rd_kafka_t *rk;
         rd_kafka_topic_partition_list_t *list; /* entries' topics and partitions, in their order */
-        rd_kafka_resp_err_t err;
+        struct inquiry *inquiry;
         size_t count, cap;
         struct ends_entry entries[];
 };
@@ -47,7 +45,7 @@ static void ask_run(struct helper_job *job)
 {
         struct ends *ends = HELPER_JOB_OWNER(job, struct ends, job);
 
-        ends->err = rd_kafka_offsets_for_times(ends->rk, ends->list, ends->slowly ? SLOW_ANSWER_MS : ANSWER_MS);
+        inquiry_ask(ends->inquiry, ends->rk, ends->list, ends->asked_ms, ends->slowly);
 }
 
 static void add(struct ends *ends, struct log_stream *stream)
@@ -124,6 +122,7 @@ static void note_leader(struct ends *ends, struct log_stream *stream, rd_kafka_r
         if (err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
                 reader_no_leader(stream);
         } else {
+                ends->found |= stream->read.no_leader;
                 stream->read.no_leader = false;
                 if (stream->read.ends == ENDS_SLOW) ends_leave(ends, stream);
         }
@@ -141,12 +140,9 @@ static void pause_urgent(struct ends *ends, struct log_stream *stream)
 static void take_answer(struct ends *ends, const struct ends_entry *entry, const rd_kafka_topic_partition_t *answer)
 {
         struct log_stream *stream = entry->stream;
-        rd_kafka_resp_err_t err = answer->err;
 
-        /* A question that failed says nothing of a partition that has no error of its own: it was asked with the wrong ones. */
-        if (!err && (ends->err || answer->offset < 0)) err = RD_KAFKA_RESP_ERR__RETRY;
         note_leader(ends, stream, answer->err);
-        switch (kafka_verdict(err)) {
+        switch (kafka_verdict(answer->err)) {
         case KAFKA_FINE: take_end(ends, entry, (uint64_t)answer->offset); break;
         case KAFKA_ABSENT: reader_absent(stream); break;
         case KAFKA_DENIED:
@@ -172,6 +168,8 @@ static void ask_done(struct helper_job *job)
                 stream->refs--;
                 topics_release(stream);
         }
+        /* Where some of the slow ones have their leader again, the others may. */
+        if (ends->slowly && ends->found && !TAILQ_EMPTY(&ends->slow)) ends->slow_due = true;
         ends->count = 0;
         rd_kafka_topic_partition_list_destroy(ends->list);
         ends->list = NULL;
@@ -222,10 +220,11 @@ static void ask_next(struct ends *ends)
         }
         ends->list = rd_kafka_topic_partition_list_new((int)ends->cap);
         ends->slowly = ends->slow_due;
+        ends->found = false;
         ends->slow_due = false;
         if (ends->slowly) collect_slow(ends);
         else collect(ends);
-        ends->rk = log->control.rk;
+        ends->rk = log->watch.rk;
         ends->asked_ms = context_now_ms(log->ctx);
         ends->out = true;
         ends->job = (struct helper_job){.run = ask_run, .done = ask_done};
@@ -324,6 +323,10 @@ struct ends *ends_new(struct reader *reader)
         struct ends *ends = calloc(1, sizeof *ends + cap * sizeof ends->entries[0]);
 
         if (!ends) return NULL;
+        if (!(ends->inquiry = inquiry_new())) {
+                free(ends);
+                return NULL;
+        }
         ends->reader = reader;
         ends->cap = cap;
         TAILQ_INIT(&ends->swept);
@@ -348,5 +351,6 @@ void ends_free(struct ends *ends)
         if (!ends) return;
         ends_stop(ends);
         if (ends->list) rd_kafka_topic_partition_list_destroy(ends->list);
+        inquiry_free(ends->inquiry);
         free(ends);
 }

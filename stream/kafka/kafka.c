@@ -295,6 +295,7 @@ static void op_free(struct log *base)
         log->silent = log->stopped = log->stopping = true;
         give_up_all(log);
         handle_mute(&log->control);
+        handle_mute(&log->watch);
         helper_free(log->helper);
         creations_free(log->creations);
         reader_close(log->reader);
@@ -303,6 +304,7 @@ static void op_free(struct log *base)
         topics_free(log->topics);
         reader_free(log->reader);
         handle_destroy(&log->control);
+        handle_destroy(&log->watch);
         if (log->cluster) log->cluster->ops->free(log->cluster);
         health_free(log->health);
         free_memory(log);
@@ -338,7 +340,6 @@ enum err kafka_renew_control(struct kafka_log *log, struct reason *why)
                 free(retired);
                 return err;
         }
-        health_use(log->health, log->control.rk);
         retired->job = (struct helper_job){.run = retired_run, .done = retired_done};
         helper_ask(log->helper, &retired->job);
         cluster_renewed(log->cluster);
@@ -352,7 +353,7 @@ static const struct log_ops kafka_ops = {
 
 /* --- making --- */
 
-static void take_control_event(void *user, rd_kafka_event_t *event)
+static void take_event(void *user, rd_kafka_event_t *event)
 {
         struct kafka_log *log = user;
 
@@ -415,9 +416,16 @@ static enum err make_cluster(struct kafka_log *log, const char *brokers, struct 
         return cluster_new(log, brokers, &log->cluster, why);
 }
 
-static enum err make_parts(struct kafka_log *log, const struct kafka_config *config, struct reason *why)
+static enum err open_instance(struct kafka_log *log, struct handle *handle, enum kafka_role role, struct reason *why)
 {
         rd_kafka_conf_t *conf;
+        enum err err = kafka_log_conf(log, role, &conf, why);
+
+        return err ? err : handle_open(handle, log->loop, log->health, role, conf, take_event, log, why);
+}
+
+static enum err make_parts(struct kafka_log *log, const struct kafka_config *config, struct reason *why)
+{
         enum err err;
 
         log->helper = helper_new(log->loop);
@@ -427,8 +435,8 @@ static enum err make_parts(struct kafka_log *log, const struct kafka_config *con
         log->index = index_new(log);
         if (!log->helper || !log->health || !log->topics || !log->creations || !log->index)
                 return fail(why, ERR_SYSTEM, "out of memory, descriptors or threads");
-        if ((err = make_cluster(log, config->brokers, why)) || (err = kafka_log_conf(log, KAFKA_CONTROL, &conf, why)) ||
-            (err = handle_open(&log->control, log->loop, log->health, KAFKA_CONTROL, conf, take_control_event, log, why)) ||
+        if ((err = make_cluster(log, config->brokers, why)) || (err = open_instance(log, &log->control, KAFKA_CONTROL, why)) ||
+            (err = open_instance(log, &log->watch, KAFKA_WATCH, why)) ||
             (err = producers_new(log, &log->producers, why)) || (err = reader_new(log, &log->reader, why)))
                 return err;
         return OK;
@@ -452,7 +460,7 @@ enum err kafka_log_new(struct loop *loop, const struct kafka_config *config, con
                 op_free(&log->base);
                 return err;
         }
-        health_start(log->health, log->helper, log->control.rk);
+        health_start(log->health, log->helper, log->watch.rk);
         *out = &log->base;
         return OK;
 }

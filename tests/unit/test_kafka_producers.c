@@ -543,7 +543,7 @@ static void a_full_queue_of_librdkafka_is_waited_for(void **state)
 
         open_log(f, small, &LOG_LIMITS_DEFAULT);
         open_writers(f, 4);
-        embedded_set_delay(f->probe->log, 20);
+        embedded_set_delay(f->probe->log, 1, 20);
         append_to_all(f, 60);
         check_all_stored(f, ONCE);
         close_all(f);

@@ -5,7 +5,7 @@
 #include "tests/support/kafka_backend.h"
 #include "tests/support/log_probe.h"
 
-enum { MS = 30000, LEADERLESS = 140, LIST_OFFSETS = 2, FETCH = 1, NOT_LEADER = 6 };
+enum { MS = 30000, LEADERLESS = 140, LED = 6, LIST_OFFSETS = 2, FETCH = 1, NOT_LEADER = 6 };
 
 struct fixture {
         struct kafka_backend kafka;
@@ -180,6 +180,87 @@ static void streams_without_a_leader_do_not_hold_up_others(void **state)
         probe_close(f->probe);
 }
 
+/* Streams of one broker, each with a record of ours, and a reader at the end of each. */
+struct led {
+        char names[LED][160];
+        struct log_stream *streams[LED];
+        uint64_t waits[LED];
+};
+
+static void led_by(struct fixture *f, struct led *led, unsigned first, int broker)
+{
+        for (unsigned i = 0; i < LED; i++) {
+                led->streams[i] = new_stream(f, first + i, led->names[i]);
+                embedded_set_leader(f->probe->log, led->names[i], 0, broker);
+                appended(f->probe, led->streams[i], bytes_of_text("ours"));
+                led->waits[i] = ask_read(f->probe, led->streams[i], usual(1, MS));
+        }
+        must_not_come(f->probe, led->waits[0], 600);
+}
+
+static void let_go(struct fixture *f, struct led *led)
+{
+        for (unsigned i = 0; i < LED; i++) {
+                if (!seen_of(f->probe, led->waits[i])->done) probe_cancel(f->probe, led->waits[i]);
+                log_stream_put(f->probe->log, led->streams[i]);
+        }
+}
+
+static void each_gets_what_others_write(struct fixture *f, struct led *led)
+{
+        for (unsigned i = 0; i < LED; i++)
+                write_as_another(f, led->names[i], "theirs");
+        for (unsigned i = 0; i < LED; i++)
+                check_text(await(f->probe, led->waits[i]), 1, "theirs");
+}
+
+/* One broker of three is gone, and still leads what it led. Readers of the others' streams get what is theirs meanwhile, and its own when it is
+ * back. */
+static void a_broker_that_is_gone_holds_up_its_own_streams_alone(void **state)
+{
+        struct fixture *f = *state;
+        static struct led sick, good;
+
+        f->kafka.embedded_count = 3;
+        open_log(f);
+        led_by(f, &sick, 0, 2);
+        led_by(f, &good, LED, 1);
+        embedded_set_broker_down(f->probe->log, 2, true);
+        must_not_come(f->probe, good.waits[0], 600);
+        each_gets_what_others_write(f, &good);
+        for (unsigned i = 0; i < LED; i++)
+                assert_false(seen_of(f->probe, sick.waits[i])->done);
+        embedded_set_broker_down(f->probe->log, 2, false);
+        each_gets_what_others_write(f, &sick);
+        let_go(f, &sick);
+        let_go(f, &good);
+        probe_close(f->probe);
+}
+
+/* One broker of three keeps its connections and does not answer: where the others' streams end is known as before, so what is in memory is
+ * given; and Kafka does not count as away. */
+static void a_broker_that_hangs_does_not_keep_others_from_being_asked(void **state)
+{
+        enum { ROUNDS = 3, TRUSTED_MS = 1200 };
+        struct fixture *f = *state;
+        static struct led sick, good;
+
+        f->kafka.embedded_count = 3;
+        open_log(f);
+        led_by(f, &sick, 0, 2);
+        led_by(f, &good, LED, 1);
+        embedded_set_delay(f->probe->log, 2, 2 * MS);
+        for (unsigned round = 0; round < ROUNDS; round++) {
+                must_not_come(f->probe, sick.waits[0], TRUSTED_MS);
+                for (unsigned i = 0; i < LED; i++)
+                        check_text(await(f->probe, ask_read(f->probe, good.streams[i], usual(0, MS))), 0, "ours");
+        }
+        assert_null(log_away(f->probe->log));
+        let_go(f, &sick);
+        let_go(f, &good);
+        probe_close(f->probe);
+}
+
 /* A stop waits for an append while Kafka is away; readers of the past are told at once, and when Kafka comes back nothing is begun for
  * them. */
 static void kafka_comes_back_while_the_log_stops(void **state)
@@ -342,6 +423,8 @@ int main(void)
                 T(readers_outlast_brokers_that_go_and_come),
                 T(readers_follow_the_leader),
                 T(streams_without_a_leader_do_not_hold_up_others),
+                T(a_broker_that_is_gone_holds_up_its_own_streams_alone),
+                T(a_broker_that_hangs_does_not_keep_others_from_being_asked),
                 T(kafka_comes_back_while_the_log_stops),
                 T(consumers_are_renewed),
                 T(fetched_records_stay_within_their_bound),
