@@ -4,8 +4,8 @@
  *
  * Each connection creates its stream and pulls; then `messages` messages in all go through, `window` of them on their way at once (with
  * several connections, one on each at a time). Every one must come back, once, by the pull that waits for it. Prints one JSON object:
- * seconds, messages a second, and percentiles of push to confirmed and push to pulled in microseconds. With --hold it then waits for the
- * end of stdin, so that a script can look at the node meanwhile. Exit 1: something was lost, wrong, or nothing came for a minute. */
+ * seconds, messages a second, and percentiles of push to confirmed and push to pulled in microseconds. With --hold it then goes on waiting for
+ * messages until the end of stdin, so that a script can look at the node meanwhile. Exit 1: something was lost, wrong, or nothing came for a minute. */
 #include "stream/protocol.h"
 #include "transport/frame.h"
 #include "transport/message.h"
@@ -213,8 +213,20 @@ static void wait_for_events(void)
         int n = epoll_wait(epoll_fd, events, 256, STALLED_MS);
 
         if (n == 0) die("nothing came for a minute");
-        for (int i = 0; i < n; i++)
-                receive(events[i].data.ptr);
+        for (int i = 0; i < n; i++) {
+                if (events[i].data.ptr) receive(events[i].data.ptr);
+                else options.hold = getchar() != EOF;
+        }
+}
+
+/* Each connection goes on waiting for messages, until stdin is closed. */
+static void hold(void)
+{
+        struct epoll_event event = {.events = EPOLLIN};
+
+        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &event)) die("stdin is not a pipe");
+        while (options.hold)
+                wait_for_events();
 }
 
 static void connect_peer(struct peer *peer, const struct addrinfo *to, uint64_t number)
@@ -331,6 +343,6 @@ int main(int argc, char **argv)
         print_percentiles("pulled", pull_us, options.messages);
         printf("}\n");
         fflush(stdout);
-        while (options.hold && getchar() != EOF) {}
+        if (options.hold) hold();
         return 0;
 }
