@@ -48,6 +48,7 @@ struct log_limits {
         size_t index_saves_in_flight; /* requests to Kafka at once */
         uint32_t index_save_ms;       /* one (client, stream) is saved no sooner than this after its last save */
         size_t index_entries;         /* (client, stream) pairs with something under way; beyond: a look-up fails, a save is counted and lost */
+        size_t index_entries_per_conn; /* saves of one connection that wait; further ones are dropped, so that nobody takes the others' places */
         size_t fetched_bytes;         /* fetched records kept for readers of the past; least recently used go first, and are fetched again */
         uint32_t sweep_ms;            /* how often the ends of streams with a waiting reader are looked up */
         size_t sweep_chunk;           /* streams in one look-up */
@@ -61,7 +62,7 @@ struct log_limits {
         ((struct log_limits){ \
                 .append_bytes_high = 64u << 20, .append_bytes_low = 32u << 20, .tail_bytes = 64u << 20, \
                 .fetched_bytes = 32u << 20, \
-                .index_saves_in_flight = 64, .index_save_ms = 100, .index_entries = 100000, .sweep_ms = 250, \
+                .index_saves_in_flight = 64, .index_save_ms = 100, .index_entries = 100000, .index_entries_per_conn = 1000, .sweep_ms = 250, \
                 .sweep_chunk = 100, .topics_per_producer = 250, .topics_per_consumer = 1000, .create_patience_ms = 5000, .index_answer_ms = 10000, \
         })
 

@@ -36,6 +36,7 @@ static void learn(struct consumer_instance *instance, uint64_t hash)
         if (!known) return;
         known->hash = hash;
         HASH_ADD(hh, instance->known, hash, sizeof known->hash, known);
+        if (!known->hh.tbl) free(known);
 }
 
 static void forget(struct consumer_instance *instance)

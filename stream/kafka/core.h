@@ -4,6 +4,8 @@
 
 #include "stream/kafka/handle.h"
 
+/* Out of memory in a table is an error of what was to be added (its hh.tbl is NULL then), not the end of the process. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 struct cluster;

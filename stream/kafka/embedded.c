@@ -71,6 +71,7 @@ static void remember(struct embedded *embedded, const char *name, uint32_t parti
         topic->partitions = partitions;
         memcpy(topic->name, name, n);
         HASH_ADD_STR(embedded->topics, name, topic);
+        if (!topic->hh.tbl) free(topic);
 }
 
 static void create_done(struct helper_job *job)

@@ -287,12 +287,16 @@ struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, ui
 
         if (!fetch) return NULL;
         fetch->id = ++fetcher->ids;
+        HASH_ADD(hh, fetcher->fetches, id, sizeof fetch->id, fetch);
+        if (!fetch->hh.tbl) {
+                free(fetch);
+                return NULL;
+        }
         fetch->fetcher = fetcher;
         fetch->stream = stream;
         fetch->consumer = consumers_take(&fetcher->consumers, stream->topic->name);
         fetch->state = FETCH_STARTING;
         run_init(&fetch->run, from);
-        HASH_ADD(hh, fetcher->fetches, id, sizeof fetch->id, fetch);
         context_count(fetcher->log->ctx, STAT_FETCHES);
         fetch->job = (struct helper_job){.run = start_run, .done = start_done};
         helper_ask(fetcher->log->helper, &fetch->job);

@@ -33,6 +33,7 @@ struct request {
 struct owner {
         UT_hash_handle hh;
         uint64_t id;
+        size_t count;
         LIST_HEAD(owned_list, index_entry) entries;
 };
 
@@ -84,18 +85,31 @@ static void release(struct index_entry *entry)
         free(entry);
 }
 
-static void set_owner(struct index_entry *entry, uint64_t id)
+static struct owner *owner_of(const struct index *index, uint64_t id)
 {
-        struct index *index = entry->index;
         struct owner *owner;
 
         HASH_FIND(hh, index->owners, &id, sizeof id, owner);
+        return owner;
+}
+
+static void set_owner(struct index_entry *entry, uint64_t id)
+{
+        struct index *index = entry->index;
+        struct owner *owner = owner_of(index, id);
+
         if (!owner && (owner = calloc(1, sizeof *owner))) {
                 owner->id = id;
                 HASH_ADD(hh, index->owners, id, sizeof owner->id, owner);
+                if (!owner->hh.tbl) {
+                        free(owner); /* the save is sent in its time, not at its connection's end */
+                        owner = NULL;
+                }
         }
         entry->owner = owner;
-        if (owner) LIST_INSERT_HEAD(&owner->entries, entry, by_owner);
+        if (!owner) return;
+        owner->count++;
+        LIST_INSERT_HEAD(&owner->entries, entry, by_owner);
 }
 
 static void drop_owner(struct index_entry *entry)
@@ -105,7 +119,7 @@ static void drop_owner(struct index_entry *entry)
         if (!owner) return;
         entry->owner = NULL;
         LIST_REMOVE(entry, by_owner);
-        if (!LIST_EMPTY(&owner->entries)) return;
+        if (--owner->count) return;
         HASH_DEL(entry->index->owners, owner);
         free(owner);
 }
@@ -154,6 +168,10 @@ static struct index_entry *entry_new(struct index *index, const void *key, size_
         LIST_INIT(&entry->waiting);
         timer_init(&entry->rest, rested, entry);
         HASH_ADD_KEYPTR(hh, index->entries, entry->key, entry->key_len, entry);
+        if (!entry->hh.tbl) {
+                free(entry);
+                return NULL;
+        }
         index->count++;
         return entry;
 }
@@ -178,8 +196,8 @@ static char *make_key(const struct index *index, const char *client, const char 
         return key;
 }
 
-/* NULL: out of memory, or too many. */
-static struct index_entry *entry_get(struct index *index, const char *client, const char *name, uint32_t partition)
+/* NULL: out of memory, or too many; `room`: whether a new one may be made at all. */
+static struct index_entry *entry_get(struct index *index, const char *client, const char *name, uint32_t partition, bool room)
 {
         struct index_entry *entry = NULL;
         size_t key_len;
@@ -187,7 +205,7 @@ static struct index_entry *entry_get(struct index *index, const char *client, co
 
         if (!key) return NULL;
         HASH_FIND(hh, index->entries, key, key_len, entry);
-        if (!entry && index->count < index->log->limits.index_entries) entry = entry_new(index, key, key_len);
+        if (!entry && room && index->count < index->log->limits.index_entries) entry = entry_new(index, key, key_len);
         free(key);
         return entry;
 }
@@ -479,10 +497,12 @@ struct index *index_new(struct kafka_log *log)
 
 void index_save(struct index *index, const char *client, const char *name, uint32_t partition, uint64_t value, uint64_t owner)
 {
+        const struct owner *known = owner_of(index, owner);
+        bool room = !known || known->count < index->log->limits.index_entries_per_conn;
         struct index_entry *entry;
 
         if (value > INT64_MAX || index->given_up) return; /* Kafka cannot hold it */
-        if (!(entry = entry_get(index, client, name, partition))) {
+        if (!(entry = entry_get(index, client, name, partition, room))) {
                 context_count(index->log->ctx, STAT_INDEX_SAVES_DROPPED);
                 return;
         }
@@ -496,7 +516,7 @@ void index_save(struct index *index, const char *client, const char *name, uint3
 
 void index_load(struct index *index, const char *client, const char *name, uint32_t partition, uint64_t token)
 {
-        struct index_entry *entry = entry_get(index, client, name, partition);
+        struct index_entry *entry = entry_get(index, client, name, partition, true);
         struct load *load;
 
         if (entry && can_be_told(entry)) {

@@ -26,7 +26,7 @@ void kafka_wait_add(struct kafka_log *log, struct waiting *waiting, enum log_op 
 
 void kafka_wait_remove(struct kafka_log *log, struct waiting *waiting)
 {
-        HASH_DEL(log->waiting, waiting);
+        if (waiting->hh.tbl) HASH_DEL(log->waiting, waiting); /* one that the table had no memory for could not be cancelled, that is all */
 }
 
 void kafka_done(struct kafka_log *log, const struct log_result *result)

@@ -42,7 +42,9 @@ static struct kafka_topic *topic_new(struct topics *topics, const char *name)
         LIST_INIT(&topic->streams);
         memcpy(topic->name, name, n);
         HASH_ADD_STR(topics->by_name, name, topic);
-        return topic;
+        if (topic->hh.tbl) return topic;
+        free(topic);
+        return NULL;
 }
 
 static struct kafka_topic *topic_get(struct topics *topics, const char *stream_name)

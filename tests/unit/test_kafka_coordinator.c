@@ -102,6 +102,16 @@ static int setup_small(void **state)
         return setup_with(state, limits);
 }
 
+static int setup_shared(void **state)
+{
+        struct log_limits limits = LOG_LIMITS_DEFAULT;
+
+        limits.index_saves_in_flight = 1;
+        limits.index_entries = 5;
+        limits.index_entries_per_conn = 2;
+        return setup_with(state, limits);
+}
+
 static int teardown(void **state)
 {
         struct fixture *f = *state;
@@ -297,6 +307,43 @@ static void only_so_many_readers_are_remembered(void **state)
         check_saved(f, "third", 33);
 }
 
+static bool is_saved_for(struct fixture *f, const char *client)
+{
+        static uint64_t token = 5000;
+
+        log_index_load(f->log, client, "s", 0, ++token);
+        await(f, token);
+        assert_ok(f->result.err);
+        return f->result.present;
+}
+
+/* Who saves for many names at once takes no more than a share, and not the places of others; what has no place is dropped and counted. */
+static void saves_that_wait_are_bounded_for_a_connection_and_for_all(void **state)
+{
+        enum { FLOOD = 1, GOOD = 2, OTHER = 3, LATE_MS = 300 };
+        static const struct {
+                const char *client;
+                uint64_t conn;
+                uint64_t dropped; /* in all, when it has been asked for */
+        } saves[] = {{"sent", FLOOD, 0},  {"one", FLOOD, 0},     {"two", FLOOD, 0},   {"three", FLOOD, 1}, {"one", FLOOD, 1},
+                     {"good", GOOD, 1},   {"other", OTHER, 1},   {"late", OTHER, 2},  {"good", GOOD, 2}};
+        struct fixture *f = *state;
+        const struct index *index = ((const struct kafka_log *)(const void *)f->log)->index;
+
+        embedded_push_late(f->log, OFFSET_COMMIT, 0, LATE_MS, 1);
+        for (size_t i = 0; i < sizeof saves / sizeof saves[0]; i++) {
+                log_index_save(f->log, saves[i].client, "s", 0, i, saves[i].conn);
+                assert_int_equal(f->ctx.stats.v[STAT_INDEX_SAVES_DROPPED], saves[i].dropped);
+        }
+        log_index_load(f->log, "a sixth", "s", 0, 4000);
+        await(f, 4000);
+        assert_err(f->result.err, ERR_FULL);
+        while (!index_is_saved(index))
+                loop_run_once(f->loop);
+        assert_true(is_saved_for(f, "sent") && is_saved_for(f, "one") && is_saved_for(f, "two") && is_saved_for(f, "good") && is_saved_for(f, "other"));
+        assert_false(is_saved_for(f, "three") || is_saved_for(f, "late"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -307,6 +354,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(saves_of_one_reader_are_few, setup, teardown),
                 cmocka_unit_test_setup_teardown(only_so_many_saves_are_under_way_at_once, setup_narrow, teardown),
                 cmocka_unit_test_setup_teardown(only_so_many_readers_are_remembered, setup_small, teardown),
+                cmocka_unit_test_setup_teardown(saves_that_wait_are_bounded_for_a_connection_and_for_all, setup_shared, teardown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
