@@ -334,28 +334,30 @@ void stream_service_conn_drained(struct stream_service *service, uint64_t conn)
                 if (request->parked) ask_log(service, request);
 }
 
-/* Each answer may end the connection and with it all other requests, so each time the first that is left is taken. */
+static void release_pull(struct stream_service *service, struct request *request)
+{
+        uint64_t token = request->token;
+
+        if (!request->parked) log_cancel(service->log, token);
+        answer_pulled(service, request->ret.route, request->stream, kept_id(request), NULL, 0);
+        request = clients_find(&service->clients, token);
+        if (request) request_free(&service->clients, request);
+}
+
+/* Each answer may end the connection and with it other requests, so what is left is found by its token. */
 void stream_service_release_pulls(struct stream_service *service)
 {
+        size_t count = 0, most = HASH_COUNT(service->clients.requests);
+        uint64_t *tokens = calloc(most + 1, sizeof(*tokens));
         struct request *request, *next;
-        uint64_t upto = service->clients.last_token;
 
-        for (bool found = true; found;) {
-                found = false;
-                HASH_ITER(hh, service->clients.requests, request, next)
-                {
-                        uint64_t token = request->token;
-
-                        /* cppcheck-suppress uninitvar; it does not see through the table's macro */
-                        if (request->kind != REQUEST_PULL || token > upto) continue;
-                        if (!request->parked) log_cancel(service->log, token);
-                        answer_pulled(service, request->ret.route, request->stream, kept_id(request), NULL, 0);
-                        request = clients_find(&service->clients, token);
-                        if (request) request_free(&service->clients, request);
-                        found = true;
-                        break;
-                }
-        }
+        if (!tokens) return; /* they end with their connections */
+        HASH_ITER(hh, service->clients.requests, request, next)
+                /* cppcheck-suppress uninitvar; it does not see through the table's macro */
+                if (request->kind == REQUEST_PULL) tokens[count++] = request->token;
+        for (size_t i = 0; i < count; i++)
+                if ((request = clients_find(&service->clients, tokens[i]))) release_pull(service, request);
+        free(tokens);
 }
 
 /* --- a stream's worker --------------------------------------------------------------------------------------------------- */
