@@ -13,6 +13,8 @@ enum {
         FULL_MS = 10, /* librdkafka's queue is full */
         /* A broker forgets a producer that wrote nothing to a partition for long (producer.id.expiration.ms, by default a day). */
         PROVEN_MS = 3600000,
+        /* A broker that has only just started may not know a topic yet: what may be stored in it is given up after so long. */
+        GONE_MS = 10000,
 };
 
 void append_stream_init(struct append_stream *append)
@@ -120,6 +122,20 @@ static void decide(struct append *append, rd_kafka_resp_err_t err)
 /* The error means that the topic is not what it was, if it is there at all. */
 static bool is_gone(rd_kafka_resp_err_t err) { return kafka_verdict(err) == KAFKA_ABSENT; }
 
+static void note_gone(struct log_stream *stream)
+{
+        stream->append.proven = false;
+        if (!stream->append.gone_ms) stream->append.gone_ms = context_now_ms(stream->log->ctx);
+}
+
+/* What may be stored is told as failed only when the topic is gone, and its records with it. */
+static bool is_lost(const struct append *append, rd_kafka_resp_err_t err)
+{
+        const struct log_stream *stream = append->stream;
+
+        return is_gone(err) && stream->append.gone_ms && context_now_ms(stream->log->ctx) - stream->append.gone_ms >= GONE_MS;
+}
+
 /* False: no more for now. */
 static bool hand_over(struct log_stream *stream, struct producer *producer)
 {
@@ -145,11 +161,11 @@ static bool hand_over(struct log_stream *stream, struct producer *producer)
                 producer_retire(producer);
                 return false;
         }
-        if (first->maybe && !is_gone(err)) {
+        if (is_gone(err)) note_gone(stream);
+        if (first->maybe && !is_lost(first, err)) {
                 producer_stall(producer, stream, REPEAT_MS << REPEAT_DOUBLINGS);
                 return false;
         }
-        if (is_gone(err)) append->proven = false;
         decide(first, err);
         append->next = waiting_from(first);
         return true;
@@ -232,7 +248,7 @@ void append_add(struct log_stream *stream, struct bytes data, uint64_t token)
 static bool is_definite(const struct append *append, rd_kafka_msg_status_t status, rd_kafka_resp_err_t err)
 {
         if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED || kafka_verdict(err) == KAFKA_LATER) return false;
-        return !append->maybe || is_gone(err);
+        return !append->maybe || is_lost(append, err);
 }
 
 /* The report of a producer that has died. What killed it may have been a refusal: in a batch, so it says nothing about one record. */
@@ -254,6 +270,7 @@ static void take_report(struct append *append, rd_kafka_msg_status_t status, rd_
         if (!err && offset >= 0) {
                 append->state = APPEND_STORED;
                 append->index = (uint64_t)offset;
+                s->gone_ms = 0;
                 if (s->broken) return;
                 append->stream->topic->refusing = false;
                 s->proven = true;
@@ -261,7 +278,7 @@ static void take_report(struct append *append, rd_kafka_msg_status_t status, rd_
                 s->repeats = 0;
                 return;
         }
-        if (is_gone(err)) s->proven = false;
+        if (is_gone(err)) note_gone(append->stream);
         if (!s->broken && !gone && err && is_definite(append, status, err)) {
                 decide(append, err);
                 return;

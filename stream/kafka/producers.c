@@ -321,15 +321,32 @@ static void take_event(void *user, rd_kafka_event_t *event)
         }
 }
 
+static void try_at(struct producer *producer, uint64_t due_ms)
+{
+        uint64_t now = context_now_ms(producer->producers->log->ctx);
+
+        if (timer_is_set(&producer->stall_timer) && producer->stall_due_ms <= due_ms) return;
+        context_timer_stop(producer->producers->log->ctx, &producer->stall_timer);
+        producer->stall_due_ms = due_ms;
+        set_timer(producer, &producer->stall_timer, due_ms > now ? due_ms - now : 0);
+}
+
+/* Those that are not due keep their place, for the next time. */
 static void try_stalled(void *arg)
 {
         struct producer *producer = arg;
         struct stream_list streams = TAILQ_HEAD_INITIALIZER(streams);
+        uint64_t now = context_now_ms(producer->producers->log->ctx);
         struct log_stream *stream;
 
         TAILQ_CONCAT(&streams, &producer->stalled, append.by_stall);
         while ((stream = TAILQ_FIRST(&streams))) {
                 TAILQ_REMOVE(&streams, stream, append.by_stall);
+                if (stream->append.stall_due_ms > now) {
+                        TAILQ_INSERT_TAIL(&producer->stalled, stream, append.by_stall);
+                        try_at(producer, stream->append.stall_due_ms);
+                        continue;
+                }
                 stream->append.stalled = false;
                 append_push(stream);
         }
@@ -339,7 +356,8 @@ void producer_stall(struct producer *producer, struct log_stream *stream, uint32
 {
         if (!stream->append.stalled) TAILQ_INSERT_TAIL(&producer->stalled, stream, append.by_stall);
         stream->append.stalled = true;
-        if (!timer_is_set(&producer->stall_timer)) set_timer(producer, &producer->stall_timer, in_ms);
+        stream->append.stall_due_ms = context_now_ms(producer->producers->log->ctx) + in_ms;
+        try_at(producer, stream->append.stall_due_ms);
 }
 
 /* --- the pool --- */
@@ -482,6 +500,7 @@ void producers_cancel(struct producers *producers, uint64_t token)
         if (cancelled || !producers->outstanding || !(cancelled = calloc(1, sizeof *cancelled))) return;
         cancelled->token = token;
         HASH_ADD(hh, producers->cancelled, token, sizeof cancelled->token, cancelled);
+        if (!cancelled->hh.tbl) free(cancelled); /* its completion meets an unknown token, no more */
 }
 
 bool producers_is_cancelled(struct producers *producers, uint64_t token)

@@ -34,6 +34,7 @@ struct producer {
         uint64_t opened_ms, died_ms, pause_ms;
         struct stream_list stalled;
         struct timer stall_timer, life_timer;
+        uint64_t stall_due_ms; /* when stall_timer is set: for when */
         struct helper_job job; /* of a purge or the end */
         int purge_flags;       /* the helper's while it purges */
 };
