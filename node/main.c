@@ -125,6 +125,7 @@ static enum err start_node(struct program *program, struct reason *why)
         if (prefix_n + 1 >= config.service.name_max) return fail(why, ERR_USAGE, "stream-prefix is too long: it leaves no room for names");
         if (prefix_n) config.service.name_max -= prefix_n + 1;
         keep_descriptors(&config.transport);
+        loop_keep_small_apart();
         program->loop = loop_new(&program->ctx);
         program->node = program->loop ? node_new(&program->ctx, &config) : NULL;
         return program->node ? OK : fail(why, ERR_NO_MEMORY, "cannot start: out of memory, or no event loop");

@@ -3,6 +3,7 @@
 #include "transport/loop.h"
 
 #include "transport/base/logger.h"
+#include "transport/base/small.h"
 #include "transport/wait_set.h"
 
 #include <event2/event.h>
@@ -34,6 +35,11 @@ static void libevent_log(int severity, const char *text)
 static void loop_alarm(evutil_socket_t fd, short what, void *arg)
 {
         (void)fd, (void)what, (void)arg; /* that the round has ended is all it is for */
+}
+
+void loop_keep_small_apart(void)
+{
+        event_set_mem_functions(small_malloc, small_realloc, small_free);
 }
 
 struct loop *loop_new(struct context *ctx)

@@ -10,6 +10,11 @@ struct loop;
 struct loop_watch;
 struct event_base;
 
+/* For a program that may have thousands of descriptors, once and before anything else here. libevent keeps a few bytes for each number that was ever
+ * waited for; on the heap they would lie between what connections need, and hold those pages when the connections are gone. It is the whole
+ * process's libevent that is told, so libstrop does not. */
+void loop_keep_small_apart(void);
+
 /* Drives the timers of `ctx` and ends its turns. NULL when the system refuses. */
 struct loop *loop_new(struct context *ctx);
 void loop_free(struct loop *loop);
