@@ -4,6 +4,7 @@
 
 #include "stream/kafka/cluster.h"
 #include "stream/kafka/nudge.h"
+#include "transport/base/arena.h"
 #include "transport/base/logger.h"
 
 #include <librdkafka/rdkafka_mock.h>
@@ -23,6 +24,7 @@ struct embedded {
         rd_kafka_mock_cluster_t *mock;
         uint16_t port;
         struct embedded_topic *topics;
+        struct arena memory;    /* of these: none is ever forgotten, and one by one they would hold a page of the heap each */
         rd_kafka_resp_err_t create_error; /* for the next create_errors requests */
         int create_errors;
 };
@@ -67,7 +69,7 @@ static void remember(struct embedded *embedded, const char *name, uint32_t parti
         size_t n = strlen(name) + 1;
         struct embedded_topic *topic;
 
-        if (find(embedded, name) || !(topic = malloc(sizeof *topic + n))) return;
+        if (find(embedded, name) || !(topic = arena_alloc(&embedded->memory, sizeof *topic + n))) return;
         topic->partitions = partitions;
         memcpy(topic->name, name, n);
         HASH_ADD_STR(embedded->topics, name, topic);
@@ -105,12 +107,9 @@ static bool may_ask(struct cluster *cluster, const char *name, uint32_t partitio
 static void embedded_free(struct cluster *cluster)
 {
         struct embedded *embedded = embedded_of(cluster);
-        struct embedded_topic *topic, *next;
 
-        HASH_ITER(hh, embedded->topics, topic, next) {
-                HASH_DEL(embedded->topics, topic);
-                free(topic);
-        }
+        HASH_CLEAR(hh, embedded->topics);
+        arena_clear(&embedded->memory);
         if (embedded->mock) {
                 struct nudge *nudge = nudge_start(embedded->port);
 
@@ -157,6 +156,7 @@ enum err cluster_embedded_new(struct kafka_log *log, struct cluster **out, struc
         if (!embedded) return fail(why, ERR_NO_MEMORY, "out of memory");
         embedded->cluster.ops = &ops;
         embedded->cluster.log = log;
+        arena_init(&embedded->memory, SIZE_MAX);
         if ((err = start(embedded, why))) {
                 embedded_free(&embedded->cluster);
                 return err;
