@@ -65,8 +65,8 @@ struct tcp_link {
         bool reading, eof;
         struct event read, write;
         struct evbuffer *out;
-        uint8_t *in;       /* what the user left over */
-        size_t in_n, in_cap;
+        uint8_t *in;       /* memory for what the user left over: `in_n` bytes from `in_at` on */
+        size_t in_at, in_n, in_cap;
         struct timer timer; /* DIALLING: gives up. UP: looks after a link that does not read. CLOSING: ends it */
         struct dial *dial;
         struct loop_ending ending;
@@ -302,10 +302,20 @@ static enum err link_write(struct link *link, const struct bytes *parts, size_t 
 
 /* --- receiving ---------------------------------------------------------------------------------------------------------- */
 
+static void left_drop(struct tcp_link *l)
+{
+        free(l->in);
+        l->in = NULL;
+        l->in_at = l->in_n = l->in_cap = 0;
+}
+
+/* Brings what is left to the front of its memory, and that to `cap` bytes where it has fewer. */
 static bool left_reserve(struct tcp_link *l, size_t cap)
 {
         uint8_t *in;
 
+        if (l->in_at && l->in_n) memmove(l->in, l->in + l->in_at, l->in_n);
+        l->in_at = 0;
         if (cap <= l->in_cap) return true;
         if (!(in = realloc(l->in, cap))) return false;
         l->in = in;
@@ -313,21 +323,26 @@ static bool left_reserve(struct tcp_link *l, size_t cap)
         return true;
 }
 
-/* Keeps what the user left over; it may lie in our own memory already. */
+/* Keeps what the user left over. What lies in our own memory already stays there: much may be taken of it little by little. */
 static void left_keep(struct tcp_link *l, const uint8_t *p, size_t n)
 {
-        l->in_n = 0;
+        const bool ours = l->in && p >= l->in && p < l->in + l->in_cap;
+
         if (!n) {
-                free(l->in);
-                l->in = NULL;
-                l->in_cap = 0;
+                left_drop(l);
                 return;
         }
+        if (ours) {
+                l->in_at = (size_t)(p - l->in);
+                l->in_n = n;
+                return;
+        }
+        l->in_at = l->in_n = 0;
         if (!left_reserve(l, n)) {
                 link_down(l, ERR_NO_MEMORY, "no memory for its input");
                 return;
         }
-        memmove(l->in, p, n);
+        memcpy(l->in, p, n);
         l->in_n = n;
 }
 
@@ -346,11 +361,11 @@ static void link_read(struct tcp_link *l, size_t n)
         size_t cap = l->in_n + n > l->in_cap * 2 ? l->in_n + n : l->in_cap * 2;
 
         if (l->in_n <= n && l->in_n <= INPUT_FRONT) {
-                if (l->in_n) memcpy(p - l->in_n, l->in, l->in_n);
+                if (l->in_n) memcpy(p - l->in_n, l->in + l->in_at, l->in_n);
                 link_offer(l, p - l->in_n, l->in_n + n);
-        } else if (l->in_n + n <= l->in_cap || left_reserve(l, cap)) {
-                memcpy(l->in + l->in_n, p, n);
-                link_offer(l, l->in, l->in_n + n);
+        } else if (l->in_at + l->in_n + n <= l->in_cap || left_reserve(l, l->in_n + n <= l->in_cap ? l->in_cap : cap)) {
+                memcpy(l->in + l->in_at + l->in_n, p, n);
+                link_offer(l, l->in + l->in_at, l->in_n + n);
         } else {
                 link_down(l, ERR_NO_MEMORY, "no memory for its input");
         }
@@ -389,7 +404,7 @@ static void link_readable(evutil_socket_t fd, short what, void *arg)
         struct tcp_link *l = arg;
 
         (void)fd;
-        if ((what & EV_TIMEOUT) && l->state == LINK_UP && l->in_n) link_offer(l, l->in, l->in_n);
+        if ((what & EV_TIMEOUT) && l->state == LINK_UP && l->in_n) link_offer(l, l->in + l->in_at, l->in_n);
         if ((what & EV_READ) && (l->state == LINK_CLOSING || (l->state == LINK_UP && l->reading))) link_receive(l);
 }
 
