@@ -72,7 +72,7 @@ static const struct limit_row limits[] = {
         LIMIT(transport, bytes_per_s, "bytes", 0, 1u << 30, "a second from one connection, then reading waits; 0: no limit"),
         LIMIT(transport, host_frames_per_s, "frames", 0, 1u << 30, "a second from one IP address, then reading waits; 0: no limit"),
         LIMIT(transport, host_bytes_per_s, "bytes", 0, 1u << 30, "a second from one IP address, then reading waits; 0: no limit"),
-        LIMIT(transport, frames_per_turn, "frames", 1, 65536, "worked off of one connection before others have their turn"),
+        LIMIT(transport, frames_per_turn, "frames", 1, 65536, "worked off in a turn of all who have more than a few; the rest waits in line"),
         LIMIT(transport, queue_messages, "messages", 1024, 1u << 24, "under way between workers while one frame is worked off; more are dropped"),
         LIMIT(transport, arena_bytes, "bytes", 1u << 20, 1u << 30, "of scratch memory while one frame is worked off; what needs more is dropped"),
         LIMIT(transport, workers, "addresses", 16, 100000000, "of connections and streams; one more is refused"),

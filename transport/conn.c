@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -26,7 +27,9 @@ struct conns {
         uint64_t last_id;
         struct hosts *hosts;    /* NULL: nothing is limited by host */
         size_t queued;          /* bytes that wait to be sent on all of them */
-        size_t yielding;        /* connections that had more than their share when they were looked at last */
+        TAILQ_HEAD(line, conn) line; /* who had more than a turn has for it; the longest waiting first */
+        size_t in_line;
+        struct timer turn;      /* the next turn, for those in the line */
         uint64_t said_since_ms; /* connections that were closed for a fault are told of ... */
         size_t said;            /* ... so many since then */
         struct grave grave;
@@ -38,13 +41,15 @@ struct conn {
         struct worker *worker;
         uint64_t id;
         UT_hash_handle hh;
-        bool accepted, got_frame, yields;
+        bool accepted, got_frame, waits; /* waits: in the line */
+        TAILQ_ENTRY(conn) line;
+        size_t granted;          /* frames that it may have worked off since it was first in the line; 0: it was not */
         unsigned holds;          /* enum conn_hold; reading goes on at 0 */
         size_t partial;          /* bytes here of a frame that is not whole yet */
         uint64_t waiting_ms;     /* since when we wait for the first frame, or for the rest of the one that has begun */
         uint64_t sent_ms;        /* when output last moved, or began to wait */
         struct timer deadline;   /* fires at the earliest of the deadlines, or before it */
-        struct timer share;      /* ends CONN_HOLD_SHARE */
+        struct timer share;      /* ends CONN_HOLD_SHARE, when it is beyond a rate */
         size_t queued;           /* what of conns->queued is its */
         struct host *host;       /* NULL: not limited by it */
         struct bucket frames, bytes;
@@ -71,6 +76,8 @@ static void conns_bury(void *object)
         free(conns);
 }
 
+static void line_turn(void *arg);
+
 struct conns *conns_new(struct router *router, const struct conns_events *events, void *user)
 {
         struct conns *conns = calloc(1, sizeof *conns);
@@ -81,6 +88,8 @@ struct conns *conns_new(struct router *router, const struct conns_events *events
         conns->limits = router_limits(router);
         conns->events = events;
         conns->user = user;
+        TAILQ_INIT(&conns->line);
+        timer_init(&conns->turn, line_turn, conns);
         if (!limits_by_host(conns->limits) || (conns->hosts = hosts_new(conns->limits))) return conns;
         free(conns);
         return NULL;
@@ -90,6 +99,7 @@ void conns_free(struct conns *conns)
 {
         if (!conns) return;
         while (conns->table) conn_close(conns->table, ERR_CANCELLED, "stopping", true);
+        context_timer_stop(conns->ctx, &conns->turn);
         context_bury(conns->ctx, &conns->grave, conns_bury, conns);
 }
 
@@ -155,10 +165,12 @@ static void conn_note_queued(struct conn *conn, size_t queued)
         conn->queued = queued;
 }
 
-static void conn_set_yields(struct conn *conn, bool yields)
+static void line_leave(struct conn *conn)
 {
-        conn->conns->yielding += (size_t)yields - (size_t)conn->yields;
-        conn->yields = yields;
+        if (!conn->waits) return;
+        TAILQ_REMOVE(&conn->conns->line, conn, line);
+        conn->conns->in_line--;
+        conn->waits = false;
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------------ */
@@ -171,7 +183,7 @@ static void conn_gone(struct conn *conn, enum err err, const char *why)
         conn->link = NULL;
         HASH_DEL(conns->table, conn);
         conn_note_queued(conn, 0);
-        conn_set_yields(conn, false);
+        line_leave(conn);
         if (conn->host) hosts_leave(conns->hosts, conn->host, context_now_ms(conns->ctx));
         context_timer_stop(conns->ctx, &conn->deadline);
         context_timer_stop(conns->ctx, &conn->share);
@@ -295,21 +307,61 @@ static void conn_share_fired(void *arg)
         conn_release(arg, CONN_HOLD_SHARE);
 }
 
-/* How many frames are worked off of one connection in this turn. The more have more than that, the fewer, so that who has one frame alone
- * does not wait long for many who flood. */
-static size_t frames_share(const struct conns *conns)
-{
-        size_t most = conns->limits->frames_per_turn, share = most / (1 + conns->yielding / 4);
-
-        return share > FRAMES_PER_TURN_LEAST ? share : most < FRAMES_PER_TURN_LEAST ? most : FRAMES_PER_TURN_LEAST;
-}
-
-/* The connection has had its share and waits for `ms`. Without memory for the timer it simply goes on. */
-static bool conn_yield(struct conn *conn, uint64_t ms)
+/* The connection is beyond a rate and waits for `ms`. Without memory for the timer it simply goes on. */
+static bool conn_rest(struct conn *conn, uint64_t ms)
 {
         if (context_timer_set(conn->conns->ctx, &conn->share, ms)) return false;
         conn_hold(conn, CONN_HOLD_SHARE);
         return true;
+}
+
+/* --- turns --------------------------------------------------------------------------------------------------------------- */
+
+/* How many frames are worked off of a connection now. Who has few is never in the line, and so waits for one turn's work at most, however many
+ * flood: of all of them a turn works off little more than of one who floods alone (G18). */
+static size_t conn_share(struct conn *conn)
+{
+        const struct conns *conns = conn->conns;
+        const size_t most = conns->limits->frames_per_turn, granted = conn->granted;
+
+        conn->granted = 0;
+        if (granted) return granted;
+        return conns->in_line && most > FRAMES_BEFORE_LINE ? FRAMES_BEFORE_LINE : most;
+}
+
+/* The connection has more than its share: it goes to the end of the line, and is not read meanwhile. Without memory for the timer it goes on. */
+static bool line_join(struct conn *conn)
+{
+        struct conns *conns = conn->conns;
+
+        if (!timer_is_set(&conns->turn) && context_timer_set(conns->ctx, &conns->turn, 0)) return false;
+        TAILQ_INSERT_TAIL(&conns->line, conn, line);
+        conns->in_line++;
+        conn->waits = true;
+        conn_hold(conn, CONN_HOLD_SHARE);
+        return true;
+}
+
+/* The first ones in the line go on, `most` at most, and share what a turn has. */
+static void line_let_go(struct conns *conns, size_t most)
+{
+        size_t count = conns->in_line < most ? conns->in_line : most, share = count ? conns->limits->frames_per_turn / count : 0;
+
+        for (; count && conns->in_line; count--) {
+                struct conn *conn = TAILQ_FIRST(&conns->line);
+
+                line_leave(conn);
+                conn->granted = share ? share : 1;
+                conn_release(conn, CONN_HOLD_SHARE);
+        }
+}
+
+static void line_turn(void *arg)
+{
+        struct conns *conns = arg;
+
+        line_let_go(conns, LINE_PER_TURN);
+        if (conns->in_line && context_timer_set(conns->ctx, &conns->turn, 0)) line_let_go(conns, SIZE_MAX);
 }
 
 static uint64_t longest(uint64_t a, uint64_t b)
@@ -330,7 +382,7 @@ static void conn_charge(struct conn *conn, size_t size)
         uint64_t frames = bucket_take(&conn->frames, limits->frames_per_s, now, 1), bytes = bucket_take(&conn->bytes, limits->bytes_per_s, now, size);
         uint64_t wait = longest(longest(frames, bytes), conn->host ? hosts_charge(conns->hosts, conn->host, now, size) : 0);
 
-        if (wait && conn_yield(conn, wait)) context_count(conns->ctx, STAT_LIMIT_RATE);
+        if (wait && conn_rest(conn, wait)) context_count(conns->ctx, STAT_LIMIT_RATE);
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------------------ */
@@ -481,11 +533,10 @@ static size_t conn_received(void *user, struct bytes in)
 {
         struct conn *conn = user;
         struct bytes rest = in, body;
-        size_t frames = 0, share = frames_share(conn->conns), used;
-        bool yields = false;
+        size_t frames = 0, share = conn_share(conn), used;
 
         while (conn->link && !conn->holds && frame_next(rest, &used, &body) == OK) {
-                if (frames == share && (yields = conn_yield(conn, 0))) break;
+                if (frames == share && line_join(conn)) break;
                 rest = bytes_make(rest.p + used, rest.n - used);
                 frames++;
                 conn_frame(conn, body);
@@ -494,7 +545,6 @@ static size_t conn_received(void *user, struct bytes in)
         }
         conn->conns->ctx->stats.v[STAT_BYTES_IN] += in.n - rest.n;
         /* While held, whole frames may be among what is left: they are looked at when reading goes on. */
-        if (conn->link) conn_set_yields(conn, yields);
         if (conn->link) conn_note_partial(conn, conn->holds ? 0 : rest.n, frames > 0);
         return in.n - rest.n;
 }

@@ -9,8 +9,7 @@ struct transport_limits {
         size_t connections;        /* open at once; one more is closed at once and counted */
         size_t host_connections;   /* ... from one host (IP address); 0: no limit of its own */
         size_t queue_messages;     /* in the router's queue while one frame is worked off; more are dropped and counted */
-        size_t frames_per_turn;    /* worked off of one connection before others have their turn; the rest waits for the next. Fewer */
-                                   /* where many connections have more than that */
+        size_t frames_per_turn;    /* worked off in one turn of those who have more than a few, whether one or many; the rest waits in line */
         uint32_t frames_per_s;     /* of one connection, after as many at once: beyond, reading from it waits (R4); 0: no limit */
         uint32_t bytes_per_s;      /* ... bytes of frames likewise */
         uint32_t host_frames_per_s;/* ... frames of all connections of one host */
@@ -48,7 +47,8 @@ struct transport_limits {
 /* What nobody needs to set. */
 enum {
         INPUT_READ = 64 << 10,       /* most bytes read of one link in one round; the rest waits for the next */
-        FRAMES_PER_TURN_LEAST = 8,   /* ... but so many at least */
+        FRAMES_BEFORE_LINE = 8,      /* worked off at once of a connection that has not waited in the line; more: it goes there */
+        LINE_PER_TURN = 8,           /* connections that leave the line in one turn, and share its frames */
         CLOSE_MS = 3000,             /* for a closed link to send what is queued, and for the other side to close; then it is cut off */
         HELD_CHECK_MS = 5000,        /* how often a link that does not read is asked whether it still stands */
         ACCEPTS_PER_ROUND = 64,      /* connections accepted before others have their turn; the rest waits in the kernel */

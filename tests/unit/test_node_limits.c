@@ -197,65 +197,83 @@ static void R4_a_connection_beyond_its_rate_waits(void **state)
         bench_free(bench);
 }
 
-/* One who sends much is worked off in large shares while he is alone, in small ones while many do so; each of them in shares of the same size. */
-static void R4_G18_many_who_flood_get_small_shares_of_a_turn(void **state)
+/* How many frames of those with these numbers are worked off in one turn. */
+static uint64_t turn(struct bench *bench, struct fake_link **links, unsigned count)
+{
+        const uint64_t before = bench_stat(bench, STAT_FRAMES_IN);
+        uint64_t at;
+
+        assert_true(timers_next(&bench->tc.ctx.timers, &at));
+        test_context_step(&bench->tc);
+        for (unsigned i = 0; i < count; i++)
+                if (links[i]->reading) fake_link_offer(links[i]);
+        return bench_stat(bench, STAT_FRAMES_IN) - before;
+}
+
+/* Of those who send much a turn works off so many frames and no more, whether one does so or many; they go on in the order in which they came. Who
+ * has a few goes before all of them. */
+static void R4_G18_many_who_flood_share_a_turn_and_wait_in_line(void **state)
 {
         enum { FLOODERS = 40, FRAMES = 400 };
         struct bench *bench = bench_new(1);
         struct fake_link *links[FLOODERS];
         static uint8_t flood[FRAMES * 2];
-        uint64_t at, before;
+        const uint8_t few[FRAMES_BEFORE_LINE * 2] = {0};
+        size_t most = bench->config.transport.frames_per_turn, first_left;
+        struct fake_link *calm;
 
         (void)state;
         bench_start(bench);
         for (unsigned i = 0; i < FLOODERS; i++) links[i] = bench_connect(bench)->link;
+        calm = bench_connect(bench)->link;
         fake_link_feed(links[0], bytes_make(flood, sizeof flood)); /* heartbeats */
-        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), bench->config.transport.frames_per_turn);
+        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), most);
         for (unsigned i = 1; i < FLOODERS; i++) fake_link_feed(links[i], bytes_make(flood, sizeof flood));
-        before = bench_stat(bench, STAT_FRAMES_IN);
-        assert_true(timers_next(&bench->tc.ctx.timers, &at));
-        test_context_step(&bench->tc); /* the next turn: all go on */
-        for (unsigned i = 0; i < FLOODERS; i++) {
-                size_t left = links[i]->left_n;
-
-                fake_link_offer(links[i]);
-                if (i) assert_in_range((left - links[i]->left_n) / 2, 256 / (1 + FLOODERS / 4) - 1, 256 / (1 + (FLOODERS - 1) / 4) + 2);
+        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), most + (FLOODERS - 1) * FRAMES_BEFORE_LINE);
+        first_left = links[0]->left_n;
+        for (unsigned i = 0; i < FLOODERS / LINE_PER_TURN; i++) {
+                assert_int_equal(turn(bench, links, FLOODERS), most);
+                for (unsigned j = 0; j < FLOODERS; j++) /* those whose turn it was, and no other */
+                        assert_int_equal((j ? sizeof flood - FRAMES_BEFORE_LINE * 2 : first_left) - links[j]->left_n,
+                                         j / LINE_PER_TURN <= i ? most / LINE_PER_TURN * 2 : 0);
+                fake_link_feed(calm, bytes_make(few, sizeof few)); /* all of it at once */
+                assert_int_equal(calm->left_n, 0);
+                assert_true(calm->reading);
         }
-        assert_true(bench_stat(bench, STAT_FRAMES_IN) - before <= FLOODERS * 26 + 256);
         bench_settle(bench);
-        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), FLOODERS * FRAMES);
+        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), FLOODERS * FRAMES + FLOODERS / LINE_PER_TURN * FRAMES_BEFORE_LINE);
         fake_link_feed(links[0], bytes_make(flood, sizeof flood)); /* and alone again */
-        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), FLOODERS * FRAMES + bench->config.transport.frames_per_turn);
+        assert_int_equal(links[0]->left_n, sizeof flood - most * 2);
         bench_free(bench);
 }
 
-/* However many flood, a share is never so small that one who sends a few frames at once would have to wait for a next one. */
-static void R4_G18_the_smallest_share_of_a_turn(void **state)
+/* Who leaves while he waits in the line leaves the line; those behind him go on. */
+static void R9_who_waits_in_the_line_may_leave(void **state)
 {
-        enum { FLOODERS = 40, FRAMES = 400, LEAST = FRAMES_PER_TURN_LEAST };
+        enum { FLOODERS = 20, FRAMES = 400 };
         struct bench *bench = bench_new(1);
-        struct fake_link *links[FLOODERS], *few;
+        struct fake_link *links[FLOODERS];
         static uint8_t flood[FRAMES * 2];
 
         (void)state;
-        bench->config.transport.frames_per_turn = 64;
         bench_start(bench);
-        assert_true(bench->config.transport.frames_per_turn / (1 + FLOODERS / 4) < LEAST);
-        few = bench_connect(bench)->link;
         for (unsigned i = 0; i < FLOODERS; i++) links[i] = bench_connect(bench)->link;
-        for (unsigned i = 0; i < FLOODERS; i++) fake_link_feed(links[i], bytes_make(flood, sizeof flood)); /* heartbeats */
-        test_context_step(&bench->tc);
-        for (unsigned i = 0; i < FLOODERS; i++) {
-                size_t left = links[i]->left_n;
-
-                fake_link_offer(links[i]);
-                assert_int_equal((left - links[i]->left_n) / 2, LEAST);
-        }
-        fake_link_feed(few, bytes_make(flood, (size_t)LEAST * 2)); /* while all the others wait for their turn */
-        assert_int_equal(few->left_n, 0);
-        assert_true(few->reading);
+        for (unsigned i = 0; i < FLOODERS; i++) fake_link_feed(links[i], bytes_make(flood, sizeof flood));
+        for (unsigned i = 0; i < FLOODERS; i += 2) fake_link_down(links[i], ERR_CLOSED, "gone");
         bench_settle(bench);
-        assert_int_equal(bench_stat(bench, STAT_FRAMES_IN), FLOODERS * FRAMES + LEAST);
+        for (unsigned i = 1; i < FLOODERS; i += 2) assert_int_equal(links[i]->left_n, 0);
+        bench_free(bench);
+}
+
+/* A node that ends while many wait. */
+static void R9_the_line_may_end_with_the_node(void **state)
+{
+        struct bench *bench = bench_new(1);
+        static uint8_t flood[800];
+
+        (void)state;
+        bench_start(bench);
+        for (unsigned i = 0; i < 20; i++) fake_link_feed(bench_connect(bench)->link, bytes_make(flood, sizeof flood));
         bench_free(bench);
 }
 
@@ -526,8 +544,9 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_limit_is_reached_counted_and_not_noticed_by_others),
                 cmocka_unit_test(R4_a_connection_beyond_its_rate_waits),
-                cmocka_unit_test(R4_G18_many_who_flood_get_small_shares_of_a_turn),
-                cmocka_unit_test(R4_G18_the_smallest_share_of_a_turn),
+                cmocka_unit_test(R4_G18_many_who_flood_share_a_turn_and_wait_in_line),
+                cmocka_unit_test(R9_who_waits_in_the_line_may_leave),
+                cmocka_unit_test(R9_the_line_may_end_with_the_node),
                 cmocka_unit_test(R4_bytes_have_a_rate_too),
                 cmocka_unit_test(R4_the_connections_of_one_host_share_its_rate),
                 cmocka_unit_test(R4_the_connections_of_one_host_share_its_rate_of_bytes),
