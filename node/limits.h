@@ -5,8 +5,10 @@
 enum {
         DESCRIPTORS_KEPT = 256, /* of those that the system allows, not for clients: Kafka must be reachable when they hold all of theirs */
         FINISH_MS = 1000,       /* at the end, for closed connections to take what they were answered */
-        TRIM_LOOK_MS = 10000,        /* how often free memory is looked for ... */
-        TRIM_FREE_BYTES = 2 << 20,   /* ... and given back to the system, when it is so much */
+        TRIM_LOOK_MS = 1000,          /* how often free memory is looked for; given back to the system, ... */
+        TRIM_MUCH_BYTES = 32 << 20,   /* ... when it is so much ... */
+        TRIM_FREE_BYTES = 2 << 20,    /* ... or so much, at every ... */
+        TRIM_SELDOM = 10,             /* ... look of so many: what is used again soon is cheaper kept */
 
         HTTP_CONNECTIONS_MAX = 32, /* open at once; more wait until one of them ends */
         HTTP_BODY_MAX = 0,         /* bytes of a request's body: an error */

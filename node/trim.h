@@ -8,9 +8,10 @@
 struct trim {
         struct context *ctx;
         struct timer timer;
+        unsigned looks;
 };
 
-/* Looks every TRIM_LOOK_MS from now on. ERR_NO_MEMORY. */
+/* Looks every TRIM_LOOK_MS from now on: much is given back at once, less after a while. ERR_NO_MEMORY. */
 MUST_USE enum err trim_start(struct trim *trim, struct context *ctx);
 void trim_stop(struct trim *trim);
 

@@ -1,4 +1,4 @@
-/* Memory that is free inside the heap goes back to the system now and then. */
+/* Memory that is free inside the heap goes back to the system: much at the next look, less at every tenth. */
 #include "tests/support/test.h"
 
 #include "node/limits.h"
@@ -24,42 +24,59 @@ static size_t resident(void)
         return strtoul(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Blocks of which every 64th stays, as after many connections at once: the heap does not end anywhere lower for it. */
-static void what_many_had_is_given_back(void **state)
+/* Blocks of which every 64th stays, as after many connections at once: the heap does not end anywhere lower for it. They are given back at that look,
+ * and not sooner. */
+static void given_back_at(unsigned count, unsigned look)
 {
         static void *blocks[BLOCKS];
         struct test_context tc;
         struct trim trim = {0};
-        size_t high;
+        size_t high, size = (size_t)count * BLOCK;
 
-        (void)state;
         if (test_is_slow()) skip(); /* another allocator than glibc's, which is the one that is asked */
         test_context_init(&tc, 1);
         assert_ok(trim_start(&trim, &tc.ctx));
-        for (unsigned i = 0; i < BLOCKS; i++) {
+        for (unsigned i = 0; i < count; i++) {
                 assert_non_null(blocks[i] = malloc(BLOCK));
                 memset(blocks[i], 1, BLOCK);
         }
-        for (unsigned i = 0; i < BLOCKS; i++) {
+        for (unsigned i = 0; i < count; i++) {
                 if (i % 64 == 63) continue;
                 free(blocks[i]);
                 blocks[i] = NULL;
         }
         high = resident();
-        test_context_advance(&tc, TRIM_LOOK_MS - 1);
+        test_context_advance(&tc, (uint64_t)look * TRIM_LOOK_MS - 1);
         assert_true(resident() + MEGABYTE > high);
         test_context_advance(&tc, 1);
-        assert_true(resident() + 32 * MEGABYTE < high);
+        assert_true(resident() + size / 2 < high);
         test_context_advance(&tc, 5 * TRIM_LOOK_MS); /* and again, with nothing to give */
         trim_stop(&trim);
-        for (unsigned i = 0; i < BLOCKS; i++) free(blocks[i]);
+        for (unsigned i = 0; i < count; i++) free(blocks[i]);
         test_context_clear(&tc);
+}
+
+static void what_many_had_is_given_back(void **state)
+{
+        (void)state;
+        assert_true((size_t)BLOCKS * BLOCK / 64 * 63 > TRIM_MUCH_BYTES);
+        given_back_at(BLOCKS, 1);
+}
+
+static void a_little_is_given_back_less_often(void **state)
+{
+        enum { FEW = BLOCKS / 4 };
+
+        (void)state;
+        assert_in_range((size_t)FEW * BLOCK / 64 * 63, TRIM_FREE_BYTES, TRIM_MUCH_BYTES - MEGABYTE);
+        given_back_at(FEW, TRIM_SELDOM);
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_many_had_is_given_back),
+                cmocka_unit_test(a_little_is_given_back_less_often),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
