@@ -72,8 +72,7 @@ static void remember(struct embedded *embedded, const char *name, uint32_t parti
         if (find(embedded, name) || !(topic = arena_alloc(&embedded->memory, sizeof *topic + n))) return;
         topic->partitions = partitions;
         memcpy(topic->name, name, n);
-        HASH_ADD_STR(embedded->topics, name, topic);
-        if (!topic->hh.tbl) free(topic);
+        HASH_ADD_STR(embedded->topics, name, topic); /* without memory for the table it is not remembered, as above */
 }
 
 static void create_done(struct helper_job *job)
