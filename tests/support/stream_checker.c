@@ -383,7 +383,7 @@ static void pulled(struct stream_checker *checker, struct watched *conn, const s
 {
         struct truth_stream *stream = stream_behind(checker, msg->ret);
         const struct generation *generation;
-        uint64_t is = 0, should = 0, unused;
+        uint64_t is = 0, should = 0, older_is, older_should;
 
         if (!stream) {
                 violated(checker, "I3: a pull was answered by someone who is no stream");
@@ -396,7 +396,7 @@ static void pulled(struct stream_checker *checker, struct watched *conn, const s
         generation = stream->now;
         if (pull_fits(generation, request, in->pull.messages, &is, &should)) return;
         while ((generation = generation->older))
-                if (pull_fits(generation, request, in->pull.messages, &unused, &unused)) return;
+                if (pull_fits(generation, request, in->pull.messages, &older_is, &older_should)) return;
         if (is == should)
                 violated(checker, "I3: %s: got other bytes than stand at %llu", stream->name, (unsigned long long)is);
         else

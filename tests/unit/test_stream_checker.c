@@ -433,6 +433,24 @@ static void I3_a_topic_made_anew_begins_again(void **state)
         violates("I3: s: got other bytes than stand at 0");
 }
 
+/* What an older topic of the name held, it held at its own indexes. */
+static void I3_an_older_topics_records_stand_where_they_stood(void **state)
+{
+        (void)state;
+        client_pulls(0, 0, 8);
+        log_holds(0, "a");
+        log_holds(1, "b");
+        stream_checker_deletes(f->checker, "s");
+        f->count = 0;
+        log_holds(0, "c");
+        node_answers(0, RECORDS(RECORD(0, "a"), RECORD(1, "b")));
+        stream_checker_finish(f->checker);
+        holds();
+        client_pulls(1, 0, 8);
+        node_answers(1, RECORDS(RECORD(0, "a"), RECORD(2, "b")));
+        violates("I3: s: got other bytes than stand at 0");
+}
+
 static void I3_what_retention_removed_says_nothing_about_a_topic_made_anew(void **state)
 {
         (void)state;
@@ -586,6 +604,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(I2_a_record_that_nobody_asked_for, setup, teardown),
                 cmocka_unit_test_setup_teardown(I3_what_retention_removes_is_not_missed_and_what_it_leaves_is, setup, teardown),
                 cmocka_unit_test_setup_teardown(I3_a_topic_made_anew_begins_again, setup, teardown),
+                cmocka_unit_test_setup_teardown(I3_an_older_topics_records_stand_where_they_stood, setup, teardown),
                 cmocka_unit_test_setup_teardown(I3_what_retention_removed_says_nothing_about_a_topic_made_anew, setup, teardown),
                 cmocka_unit_test_setup_teardown(I7_a_reader_that_goes_on_where_it_was_is_right, setup, teardown),
                 cmocka_unit_test_setup_teardown(I7_a_reader_asks_again_where_it_is, setup, teardown),
