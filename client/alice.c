@@ -488,9 +488,9 @@ static int compare_with_invitation(void)
 
         /* A bad one is refused when it is used. */
         if (!alice.invitation || invitation_parse(bytes_of_text(alice.invitation), &invitation, &why)) return -1;
-        if (alice.sender && strcmp(alice.sender, invitation.alice_to_bob))
+        if (alice.sender && strcmp(alice.sender, invitation.alice_to_bob) != 0)
                 return cli_fail(&cli, EXIT_USAGE, "--sender is not the stream of the invitation: give one of the two");
-        if (alice.receiver && strcmp(alice.receiver, invitation.bob_to_alice))
+        if (alice.receiver && strcmp(alice.receiver, invitation.bob_to_alice) != 0)
                 return cli_fail(&cli, EXIT_USAGE, "--receiver is not the stream of the invitation: give one of the two");
         if (!alice.peer_identifier) return -1;
         if (identifier_parse(bytes_of_text(alice.peer_identifier), &peer) || !identifier_equal(&peer, &invitation.identifier))

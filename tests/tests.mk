@@ -113,7 +113,7 @@ test-interop: all interop $(COMPARE_BIN) ## against endpoints made with the Ocka
 	@$(PYTEST) tests/interop
 
 # All that CI runs, in this order: each name is a target `test-<name>`.
-TEST_STAGES := unit unit-san fuzz-corpora fuzz simulation simulation-san lint programs programs-san interop
+TEST_STAGES := unit unit-san unit-tsan unit-valgrind analysis fuzz-corpora fuzz simulation simulation-san lint programs programs-san programs-tsan interop
 
 .PHONY: test
 test: ## everything

@@ -10,11 +10,16 @@ void test_assert_err(enum err got, enum err expected, const char *what, const ch
         _fail(file, line);
 }
 
+bool test_under_valgrind(void)
+{
+        return getenv("STROP_UNDER_VALGRIND") != NULL;
+}
+
 bool test_is_slow(void)
 {
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
         return true;
 #else
-        return getenv("STROP_TEST_SLOW") != NULL;
+        return test_under_valgrind();
 #endif
 }

@@ -22,7 +22,9 @@
 #define assert_ok(got) test_assert_err((got), OK, #got, __FILE__, __LINE__)
 void test_assert_err(enum err got, enum err expected, const char *what, const char *file, int line);
 
-/* Whether everything takes ten times as long and more: under sanitizers, and where STROP_TEST_SLOW is set (tests/run-unit, under valgrind). */
+/* Whether the program runs under valgrind, as STROP_UNDER_VALGRIND says (tests/run-unit sets it). */
+bool test_under_valgrind(void);
+/* Whether everything takes ten times as long and more: there, and under sanitizers. */
 bool test_is_slow(void);
 
 /* How often to repeat something: as often as the threat table says, and less where that takes too long. What is asserted is the same. */
