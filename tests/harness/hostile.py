@@ -63,10 +63,17 @@ def cpu_seconds(node):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def connect(node, small_buffer=False):
-    """A plain socket to the node."""
+IP_BIND_ADDRESS_NO_PORT = 24  # Linux; Python's socket does not name it
+
+
+def connect(node, small_buffer=False, source=None):
+    """A plain socket to the node, from another address of this machine where one is named: from one address the system looks ever longer for a
+    free port, the more are taken."""
     host, port = node.address.rsplit(":", 1)
     sock = socket.socket()
+    if source:
+        sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((source, 0))
     if small_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.settimeout(20)

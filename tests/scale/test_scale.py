@@ -39,9 +39,9 @@ def connect_many(node, count):
     sockets = []
     while len(sockets) < count:
         for _ in range(min(1000, count - len(sockets))):
-            sockets.append(hostile.connect(node))
+            sockets.append(hostile.connect(node, source=f"127.0.0.{2 + len(sockets) // 4000}"))
             sockets[-1].sendall(b"\0\0")
-        hostile.until_figures(node, connections=lambda open: open >= len(sockets))
+        hostile.until_figures(node, connections=lambda open: open >= len(sockets), timeout=120)
     return sockets
 
 
@@ -251,7 +251,7 @@ def test_G17_G18_a_thousand_attackers(kafka, start, keep, rates):
     attacker.join(60)
     hostile.until_figures(node, connections=2, open_requests=lambda n: n <= 1, timeout=70)
     hostile.until_figures(node, streams=lambda n: n <= 2, timeout=60)
-    settle(5)
+    hostile.until("memory is given back", lambda: hostile.rss(node) - before <= (most - before) / 10, 60)
     calm_us, during_us = (json.loads(run.out[0])["pulled_us"]["p99"] for run in (calm, during))
     say("G17", rates=rates, rss_before=before, rss_most=most, rss_after=hostile.rss(node),
         counters={name: value for name, value in figures.items() if name.startswith(("limit_", "connections_", "accepts"))})
