@@ -112,7 +112,7 @@ static const struct limit_row limits[] = {
         LIMIT(log, index_saves_in_flight, "saves", 1, 1000, "of readers' indexes under way at once"),
         LIMIT(log, index_save_ms, "ms", 0, 60000, "an index is saved no sooner than this after its last save"),
         LIMIT(log, index_entries, "indexes", 16, 10000000, "with something under way at once"),
-        LIMIT(log, index_entries_per_conn, "indexes", 1, 1000000, "of one connection that wait to be saved; more saves are dropped"),
+        LIMIT(log, index_entries_per_conn, "indexes", 1, 1000000, "of one connection that are being saved; more saves are dropped"),
         LIMIT(log, sweep_ms, "ms", 10, 60000, "how often records written by others are looked for"),
         LIMIT(log, sweep_chunk, "streams", 1, 1000, "looked up at once"),
         LIMIT(log, topics_per_producer, "topics", 1, 100000, "one producer serves"),

@@ -8,7 +8,8 @@
 struct trim {
         struct context *ctx;
         struct timer timer;
-        unsigned looks;
+        unsigned looks, trims;
+        size_t given; /* bytes that were free when memory was given back last, or fewer: their pages are gone already */
 };
 
 /* Looks every TRIM_LOOK_MS from now on: much is given back at once, less after a while. ERR_NO_MEMORY. */

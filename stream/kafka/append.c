@@ -124,8 +124,12 @@ static bool is_gone(rd_kafka_resp_err_t err) { return kafka_verdict(err) == KAFK
 
 static void note_gone(struct log_stream *stream)
 {
-        stream->append.proven = false;
-        if (!stream->append.gone_ms) stream->append.gone_ms = context_now_ms(stream->log->ctx);
+        struct append_stream *append = &stream->append;
+        uint64_t now = context_now_ms(stream->log->ctx);
+
+        append->proven = false;
+        if (!append->gone_ms || now - append->gone_last_ms >= GONE_MS) append->gone_ms = now; /* what it said before that is another matter */
+        append->gone_last_ms = now;
 }
 
 /* What may be stored is told as failed only when the topic is gone, and its records with it. */
@@ -267,10 +271,11 @@ static void take_report(struct append *append, rd_kafka_msg_status_t status, rd_
 {
         struct append_stream *s = &append->stream->append;
 
+        if (is_gone(err)) note_gone(append->stream);
+        else s->gone_ms = 0;
         if (!err && offset >= 0) {
                 append->state = APPEND_STORED;
                 append->index = (uint64_t)offset;
-                s->gone_ms = 0;
                 if (s->broken) return;
                 append->stream->topic->refusing = false;
                 s->proven = true;
@@ -278,7 +283,6 @@ static void take_report(struct append *append, rd_kafka_msg_status_t status, rd_
                 s->repeats = 0;
                 return;
         }
-        if (is_gone(err)) note_gone(append->stream);
         if (!s->broken && !gone && err && is_definite(append, status, err)) {
                 decide(append, err);
                 return;

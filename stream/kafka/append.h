@@ -39,7 +39,7 @@ struct append_stream {
         bool broken;        /* an outcome is open: nothing is handed until no report is due */
         bool proven;        /* this producer has stored a record in this topic as it now is; until then one at a time */
         uint64_t proven_ms; /* ... and at this time its last one */
-        uint64_t gone_ms;   /* since when Kafka says that there is no such topic; 0: it does not */
+        uint64_t gone_ms, gone_last_ms; /* Kafka has said since then, and at this time last, that there is no such topic; 0: it does not */
         bool stalled;       /* in its producer's list of streams to be tried again later; due at: */
         uint64_t stall_due_ms;
         TAILQ_ENTRY(log_stream) by_stall;

@@ -45,7 +45,7 @@ static void ask_run(struct helper_job *job)
 {
         struct ends *ends = HELPER_JOB_OWNER(job, struct ends, job);
 
-        inquiry_ask(ends->inquiry, ends->rk, ends->list, ends->asked_ms, ends->slowly);
+        inquiry_ask(ends->inquiry, ends->rk, ends->list, ends->slowly);
 }
 
 static void add(struct ends *ends, struct log_stream *stream)
@@ -169,7 +169,7 @@ static void ask_done(struct helper_job *job)
                 topics_release(stream);
         }
         /* Where some of the slow ones have their leader again, the others may. */
-        if (ends->slowly && ends->found && !TAILQ_EMPTY(&ends->slow)) ends->slow_due = true;
+        if (ends->slowly && ends->found) ends->slow_due = true;
         ends->count = 0;
         rd_kafka_topic_partition_list_destroy(ends->list);
         ends->list = NULL;
@@ -214,10 +214,9 @@ static void ask_next(struct ends *ends)
         struct kafka_log *log = ends->reader->log;
 
         if (ends->out || ends->reader->given_up || health_away(log->health)) return;
-        if (TAILQ_EMPTY(&ends->urgent) && ends->left == 0 && !ends->slow_due) {
-                end_round(ends);
-                return;
-        }
+        if (ends->left == 0) end_round(ends);
+        if (TAILQ_EMPTY(&ends->slow)) ends->slow_due = false;
+        if (TAILQ_EMPTY(&ends->urgent) && ends->left == 0 && !ends->slow_due) return;
         ends->list = rd_kafka_topic_partition_list_new((int)ends->cap);
         ends->slowly = ends->slow_due;
         ends->found = false;
@@ -310,8 +309,10 @@ void ends_leave(struct ends *ends, struct log_stream *stream)
         stream->read.ends = ENDS_NOTHING;
 }
 
+/* A sweep that Kafka's absence has interrupted goes on, and has taken no time until now. */
 void ends_retry(struct ends *ends)
 {
+        ends->began_ms = context_now_ms(ends->reader->log->ctx);
         ask_next(ends);
 }
 
@@ -323,7 +324,7 @@ struct ends *ends_new(struct reader *reader)
         struct ends *ends = calloc(1, sizeof *ends + cap * sizeof ends->entries[0]);
 
         if (!ends) return NULL;
-        if (!(ends->inquiry = inquiry_new())) {
+        if (!(ends->inquiry = inquiry_new(reader->log->ctx))) {
                 free(ends);
                 return NULL;
         }

@@ -29,7 +29,7 @@ struct request {
         uint64_t asked_ms;
 };
 
-/* Entries of one owner with a save that waits. */
+/* Entries of one owner with a save that waits or is under way. */
 struct owner {
         UT_hash_handle hh;
         uint64_t id;
@@ -46,7 +46,7 @@ struct index_entry {
         bool resting;       /* sent or failed a moment ago: not before the timer */
         bool ready;         /* in index->ready */
         bool loading;       /* a look-up is out, or in index->loads */
-        struct owner *owner; /* while dirty */
+        struct owner *owner; /* while dirty or saving */
         LIST_ENTRY(index_entry) by_owner;
         TAILQ_ENTRY(index_entry) by_ready;
         STAILQ_ENTRY(index_entry) by_load;
@@ -122,13 +122,6 @@ static void drop_owner(struct index_entry *entry)
         if (--owner->count) return;
         HASH_DEL(entry->index->owners, owner);
         free(owner);
-}
-
-static void set_dirty(struct index_entry *entry, bool dirty)
-{
-        if (entry->dirty == dirty) return;
-        entry->dirty = dirty;
-        if (!dirty) drop_owner(entry);
 }
 
 static void make_ready(struct index_entry *entry)
@@ -265,7 +258,7 @@ static bool send_save(struct index_entry *entry)
 
         if (!request) return false;
         entry->saving = true;
-        set_dirty(entry, false);
+        entry->dirty = false;
         rest(entry, index->log->limits.index_save_ms);
         index->saves_out++;
         ask_save(entry, request);
@@ -353,12 +346,13 @@ static void saved(struct index_entry *entry, rd_kafka_resp_err_t err)
         switch (kafka_verdict(err)) {
         case KAFKA_FINE: break;
         case KAFKA_LATER:
-                set_dirty(entry, true);
+                entry->dirty = true;
                 rest(entry, RETRY_MS);
                 break;
         case KAFKA_ABSENT: log_debug("kafka", "index of %s in %s not saved: no such stream", entry->group, entry->topic); break;
         default: log_warning("kafka", "index of %s in %s not saved: %s", entry->group, entry->topic, rd_kafka_err2str(err)); break;
         }
+        if (!entry->dirty) drop_owner(entry);
         make_ready(entry);
         release(entry);
         kafka_progress(index->log);
@@ -508,7 +502,7 @@ void index_save(struct index *index, const char *client, const char *name, uint3
         }
         entry->value = value;
         drop_owner(entry);
-        set_dirty(entry, true);
+        entry->dirty = true;
         set_owner(entry, owner);
         make_ready(entry);
         pump(index);

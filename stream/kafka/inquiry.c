@@ -1,18 +1,21 @@
 /* Questions for ends, whole or by leader. All that is remembered here is the helper's. */
 #include "stream/kafka/inquiry.h"
 
+#include "stream/kafka/core.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-        CAREFUL_MS = 10000, /* after a question that failed, leaders are asked apart for so long */
-        SNAPSHOT_MS = 5000, /* who leads what is looked up anew after so long, and after any failure */
-        SICK_MAX = 16,      /* brokers that are left out at once; further ones are asked each time */
-        SICK_SHARE = 6,     /* one that does not answer may take one part in so many of the helper's time */
-        SICK_MIN_MS = 200,  /* how long it is waited for first; twice as long each time that it does not answer */
-        NOBODY = -1,        /* no broker leads it */
-        UNKNOWN = -2,       /* not in the snapshot: a topic that was made since, if it is one */
-        DONE = -3,          /* it has its answer */
+        CAREFUL_MS = 10000,              /* after a question that failed, leaders are asked apart for so long */
+        SNAPSHOT_MS = 5000,              /* who leads what is looked up anew after so long, and after a failure */
+        PART_MS = INQUIRY_ANSWER_MS / 2, /* one leader, or the look-up, is waited for no longer than this */
+        SICK_MAX = 16,                   /* brokers remembered as sick; of more, those that were tried last */
+        SICK_SHARE = 6,                  /* one that does not answer may take one part in so many of the helper's time */
+        SICK_MIN_MS = 200, /* how long it is waited for first; twice as long each time that it does not answer, up to PART_MS */
+        NOBODY = -1,       /* no broker leads it */
+        UNKNOWN = -2,      /* not in the snapshot: made since, or not there */
+        DONE = -3,         /* it has its answer */
 };
 
 struct sick {
@@ -22,6 +25,7 @@ struct sick {
 };
 
 struct inquiry {
+        struct context *ctx;
         uint64_t careful_until_ms, snapshot_ms; /* snapshot_ms: 0: to be made anew */
         const struct rd_kafka_metadata *snapshot;
         const struct rd_kafka_metadata_topic **by_name;
@@ -29,14 +33,28 @@ struct inquiry {
         size_t sick_count;
 };
 
-/* One question that is being asked by leader. */
-struct part {
+/* One question. */
+struct question {
         struct inquiry *inquiry;
         rd_kafka_t *rk;
         rd_kafka_topic_partition_list_t *list;
-        int32_t *leaders; /* of each element */
-        uint64_t now_ms;
+        int32_t *leaders; /* of each element, where leaders are asked apart */
+        uint64_t now_ms, end_ms;
+        bool slowly;
 };
+
+static uint64_t now_of(const struct inquiry *inquiry) { return context_now_ms(inquiry->ctx); }
+
+/* So much of `ms` is left to the question. */
+static int left_of(const struct question *question, int ms)
+{
+        uint64_t now = now_of(question->inquiry), left = question->end_ms > now ? question->end_ms - now : 0;
+
+        return left < (uint64_t)ms ? (int)left : ms;
+}
+
+/* Something is wrong: leaders are asked apart for a while. */
+static void be_careful(struct question *question) { question->inquiry->careful_until_ms = question->now_ms + CAREFUL_MS; }
 
 /* --- who leads what --- */
 
@@ -62,13 +80,14 @@ static int compare_name(const void *name, const void *topic)
 }
 
 /* All topics at once, which also tells the instance who leads them. False: there is none, not even an old one. */
-static bool look(struct inquiry *inquiry, rd_kafka_t *rk, uint64_t now_ms)
+static bool look(struct question *question)
 {
+        struct inquiry *inquiry = question->inquiry;
         const struct rd_kafka_metadata *all;
         size_t count;
 
-        if (inquiry->snapshot_ms && now_ms - inquiry->snapshot_ms < SNAPSHOT_MS) return true;
-        if (rd_kafka_metadata(rk, 1, NULL, &all, INQUIRY_ANSWER_MS / 2)) return inquiry->snapshot;
+        if (inquiry->snapshot_ms && question->now_ms - inquiry->snapshot_ms < SNAPSHOT_MS) return true;
+        if (rd_kafka_metadata(question->rk, 1, NULL, &all, left_of(question, PART_MS))) return inquiry->snapshot;
         forget_snapshot(inquiry);
         inquiry->snapshot = all;
         count = (size_t)all->topic_cnt;
@@ -79,7 +98,7 @@ static bool look(struct inquiry *inquiry, rd_kafka_t *rk, uint64_t now_ms)
         for (size_t i = 0; i < count; i++)
                 inquiry->by_name[i] = &all->topics[i];
         qsort(inquiry->by_name, count, sizeof(*inquiry->by_name), compare_topics);
-        inquiry->snapshot_ms = now_ms;
+        inquiry->snapshot_ms = question->now_ms;
         return true;
 }
 
@@ -96,8 +115,7 @@ static int32_t leader_of(const struct inquiry *inquiry, rd_kafka_topic_partition
         for (int i = 0; i < topic->partition_cnt; i++)
                 if (topic->partitions[i].id == element->partition)
                         return topic->partitions[i].leader < 0 ? NOBODY : topic->partitions[i].leader;
-        element->err = RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-        return DONE;
+        return UNKNOWN;
 }
 
 /* --- brokers that did not answer --- */
@@ -109,19 +127,28 @@ static struct sick *sick_of(struct inquiry *inquiry, int32_t broker)
         return NULL;
 }
 
-static void note_sick(struct inquiry *inquiry, int32_t broker, uint64_t now_ms)
+static struct sick *sick_new(struct inquiry *inquiry)
+{
+        struct sick *first = &inquiry->sick[0];
+
+        if (inquiry->sick_count < SICK_MAX) return &inquiry->sick[inquiry->sick_count++];
+        for (size_t i = 1; i < SICK_MAX; i++)
+                if (inquiry->sick[i].until_ms < first->until_ms) first = &inquiry->sick[i];
+        return first;
+}
+
+static void note_sick(struct inquiry *inquiry, int32_t broker)
 {
         struct sick *sick = sick_of(inquiry, broker);
 
         if (broker < 0) return;
         if (sick) {
-                sick->wait_ms = sick->wait_ms * 2 < INQUIRY_ANSWER_MS ? sick->wait_ms * 2 : INQUIRY_ANSWER_MS;
+                sick->wait_ms = sick->wait_ms * 2 < PART_MS ? sick->wait_ms * 2 : PART_MS;
         } else {
-                if (inquiry->sick_count == SICK_MAX) return;
-                sick = &inquiry->sick[inquiry->sick_count++];
+                sick = sick_new(inquiry);
                 *sick = (struct sick){.broker = broker, .wait_ms = SICK_MIN_MS};
         }
-        sick->until_ms = now_ms + SICK_SHARE * (uint64_t)sick->wait_ms;
+        sick->until_ms = now_of(inquiry) + SICK_SHARE * (uint64_t)sick->wait_ms;
 }
 
 static void note_well(struct inquiry *inquiry, int32_t broker)
@@ -131,135 +158,173 @@ static void note_well(struct inquiry *inquiry, int32_t broker)
         if (sick) *sick = inquiry->sick[--inquiry->sick_count];
 }
 
-/* --- by leader --- */
+/* --- asking --- */
+
+struct outcome {
+        rd_kafka_resp_err_t err; /* of the whole: no partition has an offset then */
+        bool named;              /* some partitions have errors of their own: without them it would have been answered */
+        bool lost;               /* it is not even known who leads some of them: whoever was asked did not answer */
+};
+
+static struct outcome ask(const struct question *question, rd_kafka_topic_partition_list_t *list, int most_ms)
+{
+        int ms = left_of(question, most_ms);
+        struct outcome outcome = {.err = ms > 0 ? rd_kafka_offsets_for_times(question->rk, list, ms) : RD_KAFKA_RESP_ERR__TIMED_OUT};
+
+        for (int i = 0; i < list->cnt; i++) {
+                rd_kafka_topic_partition_t *element = &list->elems[i];
+
+                if (element->err == RD_KAFKA_RESP_ERR__IN_PROGRESS) {
+                        element->err = RD_KAFKA_RESP_ERR_NO_ERROR;
+                        outcome.lost = true;
+                }
+                outcome.named |= element->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+        }
+        return outcome;
+}
 
 static bool is_silence(rd_kafka_resp_err_t err)
 {
         return err == RD_KAFKA_RESP_ERR__TIMED_OUT || err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
 }
 
-/* Whether any partition has an error of its own, so that it is known which ones spoil the question. */
-static bool names_the_culprits(const rd_kafka_topic_partition_list_t *list)
+static rd_kafka_topic_partition_list_t *led_by(const struct question *question, int32_t leader)
 {
-        for (int i = 0; i < list->cnt; i++)
-                if (list->elems[i].err) return true;
-        return false;
-}
+        rd_kafka_topic_partition_list_t *some = rd_kafka_topic_partition_list_new(question->list->cnt);
 
-static rd_kafka_topic_partition_list_t *led_by(const struct part *part, int32_t leader)
-{
-        rd_kafka_topic_partition_list_t *some = rd_kafka_topic_partition_list_new(part->list->cnt);
-
-        for (int i = 0; i < part->list->cnt; i++)
-                if (part->leaders[i] == leader)
-                        rd_kafka_topic_partition_list_add(some, part->list->elems[i].topic, part->list->elems[i].partition)->offset =
-                                RD_KAFKA_OFFSET_END;
+        for (int i = 0; i < question->list->cnt; i++)
+                if (question->leaders[i] == leader)
+                        rd_kafka_topic_partition_list_add(some, question->list->elems[i].topic, question->list->elems[i].partition)
+                                ->offset = RD_KAFKA_OFFSET_END;
         return some;
 }
 
 /* Gives the leader's partitions what was found: `err` to those that have neither offset nor error. */
-static void give(struct part *part, int32_t leader, const rd_kafka_topic_partition_list_t *some, rd_kafka_resp_err_t err)
+static void give(const struct question *question, int32_t leader, const rd_kafka_topic_partition_list_t *some, rd_kafka_resp_err_t err)
 {
-        for (int i = 0, k = 0; i < part->list->cnt; i++) {
-                rd_kafka_topic_partition_t *element = &part->list->elems[i];
+        for (int i = 0, k = 0; i < question->list->cnt; i++) {
+                rd_kafka_topic_partition_t *element = &question->list->elems[i];
 
-                if (part->leaders[i] != leader) continue;
+                if (question->leaders[i] != leader) continue;
                 element->offset = some ? some->elems[k].offset : RD_KAFKA_OFFSET_INVALID;
                 element->err = some ? some->elems[k].err : err;
                 if (!element->err && element->offset < 0) element->err = err;
-                part->leaders[i] = DONE;
+                question->leaders[i] = DONE;
                 k++;
         }
 }
 
-/* The broker answers, but not for all: those for which it does not are asked about apart. */
-static void ask_each(const struct part *part, rd_kafka_topic_partition_list_t *some)
+/* The broker answers, but not for all: those for which it does not are asked about apart from now on. */
+static void ask_each(const struct question *question, rd_kafka_topic_partition_list_t *some)
 {
         for (int i = 0; i < some->cnt; i++) {
                 rd_kafka_topic_partition_t *element = &some->elems[i];
                 rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
+                struct outcome outcome;
 
+                if (left_of(question, 1) == 0) return;
                 rd_kafka_topic_partition_list_add(one, element->topic, element->partition)->offset = RD_KAFKA_OFFSET_END;
-                element->err = rd_kafka_offsets_for_times(part->rk, one, INQUIRY_SLOW_MS) ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
-                                                                                          : one->elems[0].err;
+                outcome = ask(question, one, INQUIRY_SLOW_MS);
                 element->offset = one->elems[0].offset;
+                element->err = one->elems[0].err;
+                if (outcome.err && !outcome.named)
+                        element->err = kafka_verdict(outcome.err) == KAFKA_DENIED ? outcome.err : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
                 rd_kafka_topic_partition_list_destroy(one);
-                if (element->err) part->inquiry->snapshot_ms = 0;
         }
 }
 
-static void ask_leader(struct part *part, int32_t leader)
+/* What there was no time for: for the next question. */
+static rd_kafka_resp_err_t later_of(const struct question *question)
 {
-        struct inquiry *inquiry = part->inquiry;
-        const struct sick *sick = sick_of(inquiry, leader);
-        rd_kafka_topic_partition_list_t *some;
-        rd_kafka_resp_err_t err;
+        return question->slowly ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : RD_KAFKA_RESP_ERR__RETRY;
+}
 
-        if (leader == NOBODY || (sick && part->now_ms < sick->until_ms)) {
-                give(part, leader, NULL, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
-                return;
-        }
-        some = led_by(part, leader);
-        err = rd_kafka_offsets_for_times(part->rk, some, sick ? sick->wait_ms : INQUIRY_ANSWER_MS / 2);
-        if (!err) {
+static void ask_leader(struct question *question, int32_t leader)
+{
+        struct inquiry *inquiry = question->inquiry;
+        const struct sick *sick = sick_of(inquiry, leader);
+        rd_kafka_resp_err_t rest = later_of(question);
+        rd_kafka_topic_partition_list_t *some = led_by(question, leader);
+        struct outcome outcome = ask(question, some, sick ? sick->wait_ms : PART_MS);
+
+        if (!outcome.err) {
                 note_well(inquiry, leader);
-        } else {
-                inquiry->careful_until_ms = part->now_ms + CAREFUL_MS;
+        } else if (!outcome.named) {
+                be_careful(question);
                 inquiry->snapshot_ms = 0;
-                if (is_silence(err))
-                        note_sick(inquiry, leader, part->now_ms);
-                else if (!names_the_culprits(some))
-                        ask_each(part, some);
+                if (!is_silence(outcome.err)) {
+                        ask_each(question, some);
+                } else if (!outcome.lost && leader >= 0) {
+                        note_sick(inquiry, leader);
+                        rest = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+                }
         }
-        give(part, leader, some, is_silence(err) && leader >= 0 ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : RD_KAFKA_RESP_ERR__RETRY);
+        give(question, leader, some, rest);
         rd_kafka_topic_partition_list_destroy(some);
 }
 
-static void ask_by_leader(struct part *part)
+static void ask_or_leave(struct question *question, int32_t leader)
 {
-        for (int i = 0; i < part->list->cnt; i++)
-                part->leaders[i] = leader_of(part->inquiry, &part->list->elems[i]);
-        for (int i = 0; i < part->list->cnt; i++)
-                if (part->leaders[i] != DONE) ask_leader(part, part->leaders[i]);
+        const struct sick *sick = sick_of(question->inquiry, leader);
+
+        if (sick && now_of(question->inquiry) < sick->until_ms)
+                be_careful(question);
+        else if (leader != NOBODY && left_of(question, 1) > 0) {
+                ask_leader(question, leader);
+                return;
+        }
+        give(question, leader, NULL, sick || leader == NOBODY ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : later_of(question));
 }
 
-static void all_retry(rd_kafka_topic_partition_list_t *list)
+static void ask_by_leader(struct question *question)
 {
-        for (int i = 0; i < list->cnt; i++)
-                if (!list->elems[i].err) list->elems[i].err = RD_KAFKA_RESP_ERR__RETRY;
+        for (int i = 0; i < question->list->cnt; i++)
+                question->leaders[i] = leader_of(question->inquiry, &question->list->elems[i]);
+        for (int i = 0; i < question->list->cnt; i++)
+                if (question->leaders[i] != DONE) ask_or_leave(question, question->leaders[i]);
 }
 
-/* --- the question --- */
+/* What has neither offset nor error. */
+static void leave_rest(const struct question *question, rd_kafka_resp_err_t err)
+{
+        for (int i = 0; i < question->list->cnt; i++)
+                if (!question->list->elems[i].err && question->list->elems[i].offset < 0) question->list->elems[i].err = err;
+}
 
 /* False: it failed, and nobody knows because of which partitions. */
-static bool ask_whole(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, bool slowly)
+static bool ask_whole(struct question *question)
 {
-        rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(rk, list, slowly ? INQUIRY_SLOW_MS : INQUIRY_ANSWER_MS);
+        struct outcome outcome = ask(question, question->list, question->slowly ? INQUIRY_SLOW_MS : INQUIRY_ANSWER_MS);
 
-        if (err && !names_the_culprits(list)) return false;
-        for (int i = 0; i < list->cnt; i++)
-                if (!list->elems[i].err && (err || list->elems[i].offset < 0)) list->elems[i].err = RD_KAFKA_RESP_ERR__RETRY;
+        if (outcome.err && !outcome.named) return false;
+        leave_rest(question, RD_KAFKA_RESP_ERR__RETRY);
         return true;
 }
 
-void inquiry_ask(struct inquiry *inquiry, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, uint64_t now_ms, bool slowly)
+void inquiry_ask(struct inquiry *inquiry, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, bool slowly)
 {
-        struct part part = {.inquiry = inquiry, .rk = rk, .list = list, .now_ms = now_ms};
+        uint64_t now = now_of(inquiry);
+        struct question question = {
+                .inquiry = inquiry, .rk = rk, .list = list, .now_ms = now, .slowly = slowly, .end_ms = now + INQUIRY_ANSWER_MS};
 
-        if (now_ms >= inquiry->careful_until_ms) {
+        if (now >= inquiry->careful_until_ms) {
                 forget_snapshot(inquiry);
-                if (ask_whole(rk, list, slowly)) return;
-                inquiry->careful_until_ms = now_ms + CAREFUL_MS;
+                if (ask_whole(&question)) return;
+                be_careful(&question);
         }
-        if (!look(inquiry, rk, now_ms) || !(part.leaders = calloc((size_t)list->cnt, sizeof(*part.leaders)))) {
-                all_retry(list);
-                return;
-        }
-        ask_by_leader(&part);
-        free(part.leaders);
+        question.end_ms = now_of(inquiry) + (slowly ? PART_MS - INQUIRY_SLOW_MS : INQUIRY_ANSWER_MS);
+        if (look(&question) && (question.leaders = calloc((size_t)list->cnt, sizeof(*question.leaders)))) ask_by_leader(&question);
+        leave_rest(&question, later_of(&question));
+        free(question.leaders);
 }
 
-struct inquiry *inquiry_new(void) { return calloc(1, sizeof(struct inquiry)); }
+struct inquiry *inquiry_new(struct context *ctx)
+{
+        struct inquiry *inquiry = calloc(1, sizeof(*inquiry));
+
+        if (inquiry) inquiry->ctx = ctx;
+        return inquiry;
+}
 
 void inquiry_free(struct inquiry *inquiry)
 {

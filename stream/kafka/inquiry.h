@@ -8,17 +8,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct context;
 struct inquiry;
 
-/* NULL: out of memory. */
-struct inquiry *inquiry_new(void);
+/* `ctx`: for its clock. NULL: out of memory. */
+struct inquiry *inquiry_new(struct context *ctx);
 /* NULL is fine. */
 void inquiry_free(struct inquiry *inquiry);
 
-/* The helper's thread. Blocks for INQUIRY_ANSWER_MS, where something is wrong twice as long, and for INQUIRY_SLOW_MS when `slowly` is asked
- * for. Each partition gets its offset, or an error: what Kafka says of it; LEADER_NOT_AVAILABLE for one that is to be asked about apart
- * from others, now and then; _RETRY where nothing is known. `now_ms`: of the loop's clock, when the question was asked. */
+/* The helper's thread. Blocks for INQUIRY_ANSWER_MS at most, where something is wrong for twice that; when `slowly` is asked for, for
+ * INQUIRY_SLOW_MS, or for half of INQUIRY_ANSWER_MS where brokers are tried that did not answer. Each partition gets its offset, or an error: what
+ * Kafka says of it; LEADER_NOT_AVAILABLE for one that is to be asked about apart from others, now and then; _RETRY where nothing is known. */
 enum { INQUIRY_ANSWER_MS = 2000, INQUIRY_SLOW_MS = 200 };
-void inquiry_ask(struct inquiry *inquiry, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, uint64_t now_ms, bool slowly);
+void inquiry_ask(struct inquiry *inquiry, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, bool slowly);
 
 #endif

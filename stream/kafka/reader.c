@@ -345,6 +345,7 @@ void reader_topic_created(struct kafka_topic *topic)
                 stream->read.end_ms = 0;
                 if (!topic->made) continue;
                 stream->append.proven = false;
+                stream->append.gone_ms = 0;
                 tail_reset(topic->log->reader->tail, &stream->read.tail);
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 begin_anew(stream);

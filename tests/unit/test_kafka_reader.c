@@ -104,6 +104,32 @@ static void readers_outlast_brokers_that_go_and_come(void **state)
         probe_close(f->probe);
 }
 
+/* However long the brokers were away while a sweep was under way: what others write then is found no later than after any other sweep. */
+static void the_sweep_goes_on_after_a_long_absence(void **state)
+{
+        enum { AWAY_MS = 8000 };
+        struct fixture *f = *state;
+        char name[160];
+
+        f->limits.tail_bytes = 0;
+        open_log(f);
+        struct log_stream *stream = new_stream(f, 0, name);
+        uint64_t waits = ask_read(f->probe, stream, usual(0, MS)), back_ms;
+        must_not_come(f->probe, waits, 600);
+        embedded_set_down(f->probe->log, true);
+        must_not_come(f->probe, waits, AWAY_MS);
+        assert_non_null(log_away(f->probe->log));
+        embedded_set_down(f->probe->log, false);
+        while (log_away(f->probe->log))
+                probe_run(f->probe, 20);
+        back_ms = context_now_ms(&f->kafka.ctx);
+        write_as_another(f, name, "theirs");
+        check_text(await(f->probe, waits), 0, "theirs");
+        assert_true(context_now_ms(&f->kafka.ctx) - back_ms < AWAY_MS - 2000);
+        log_stream_put(f->probe->log, stream);
+        probe_close(f->probe);
+}
+
 /* The partition moves to another broker, back, and is without a leader for a while; records come on both sides. */
 static void readers_follow_the_leader(void **state)
 {
@@ -421,6 +447,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 T(readers_outlast_brokers_that_go_and_come),
+                T(the_sweep_goes_on_after_a_long_absence),
                 T(readers_follow_the_leader),
                 T(streams_without_a_leader_do_not_hold_up_others),
                 T(a_broker_that_is_gone_holds_up_its_own_streams_alone),
