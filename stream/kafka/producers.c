@@ -445,6 +445,20 @@ static bool is_worn(const struct producer *producer)
                producer->topic_count <= producer->topics_known / WORN;
 }
 
+/* Without a topic, while another one has room for what comes. */
+static bool is_spare(const struct producer *producer)
+{
+        const struct producers *producers = producer->producers;
+        const struct producer *other;
+
+        if (producer->topic_count) return false;
+        LIST_FOREACH (other, &producers->list, entry)
+                if (other != producer && other->careful == producer->careful && !other->unwanted &&
+                    other->topics_known < producers->log->limits.topics_per_producer)
+                        return true;
+        return false;
+}
+
 void producers_detach(struct kafka_topic *topic)
 {
         struct producer *producer = topic->producer;
@@ -455,7 +469,7 @@ void producers_detach(struct kafka_topic *topic)
         topic->producer = NULL;
         LIST_REMOVE(topic, by_producer);
         producer->topic_count--;
-        if (producer->producers->given_up || !is_worn(producer)) return;
+        if (producer->producers->given_up || (!is_worn(producer) && !is_spare(producer))) return;
         if (producer->topic_count == 0) producer->unwanted = true;
         if (producer->state == PRODUCER_LIVE) {
                 producer->state = PRODUCER_DRAINING;

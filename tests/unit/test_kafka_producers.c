@@ -536,6 +536,34 @@ static void topics_that_come_and_go_do_not_pile_up(void **state)
         close_all(f);
 }
 
+/* Many at once, each with a record, all of which go, in any order: one producer stays, for what comes. */
+static void producers_go_with_their_topics(void **state)
+{
+        enum { STREAMS = 40, EACH = 8, SOME_PRIME = 13 };
+        struct fixture *f = *state;
+        struct log_limits limits = LOG_LIMITS_DEFAULT;
+        struct log_stream *streams[STREAMS];
+        char topic[200];
+
+        limits.topics_per_producer = EACH;
+        open_log(f, NULL, &limits);
+        for (unsigned i = 0; i < STREAMS; i++) {
+                snprintf(topic, sizeof topic, "%s-%u", f->probe->topic, i);
+                made(f->probe, topic, 1);
+                streams[i] = stream_of(f->probe, topic, 0);
+                appended(f->probe, streams[i], bytes_of_text("x"));
+        }
+        assert_true(producers_of(f) >= STREAMS / EACH);
+        for (unsigned i = 0; i < STREAMS; i++) {
+                log_stream_put(f->probe->log, streams[i * SOME_PRIME % STREAMS]);
+                probe_run(f->probe, 20);
+        }
+        for (uint64_t end = context_now_ms(&f->kafka.ctx) + MS; producers_of(f) > 1 && context_now_ms(&f->kafka.ctx) < end;)
+                probe_run(f->probe, 20);
+        assert_int_equal(producers_of(f), 1);
+        close_all(f);
+}
+
 static void a_full_queue_of_librdkafka_is_waited_for(void **state)
 {
         static const struct kafka_property small[] = {{"queue.buffering.max.messages", "10"}};
@@ -639,6 +667,7 @@ int main(void)
                 T(I4_a_refusal_among_hundreds_keeps_the_order),
                 T(R10_a_topic_that_may_not_be_written_is_said_so_and_comes_back),
                 T(topics_that_come_and_go_do_not_pile_up),
+                T(producers_go_with_their_topics),
                 T(a_full_queue_of_librdkafka_is_waited_for),
                 T(pressure_holds_while_the_broker_is_away),
                 T(G8_a_fatal_error_as_a_producer_is_about_to_end),
