@@ -48,7 +48,7 @@ struct log_limits {
         size_t index_saves_in_flight; /* requests to Kafka at once */
         uint32_t index_save_ms;       /* one (client, stream) is saved no sooner than this after its last save */
         size_t index_entries;         /* (client, stream) pairs with something under way; beyond: a look-up fails, a save is counted and lost */
-        size_t index_entries_per_conn; /* saves of one connection without an answer; further ones are dropped, so that nobody takes the others' places */
+        size_t index_entries_per_conn; /* saves of one connection without an answer; further ones are dropped, or it took all places */
         size_t fetched_bytes;         /* fetched records kept for readers of the past; least recently used go first, and are fetched again */
         uint32_t sweep_ms;            /* how often the ends of streams with a waiting reader are looked up */
         size_t sweep_chunk;           /* streams in one look-up */
