@@ -5,7 +5,8 @@
  * Each connection creates its stream and pulls; then `messages` messages in all go through, `window` of them on their way at once (with
  * several connections, one on each at a time). Every one must come back, once, by the pull that waits for it. Prints one JSON object:
  * seconds, messages a second, and percentiles of push to confirmed and push to pulled in microseconds. With --hold it then goes on waiting
- * for messages until the end of stdin, so that a script can look at the node meanwhile. Exit 1: something was lost, wrong, or nothing came for a minute. */
+ * for messages until the end of stdin, so that a script can look at the node meanwhile. Exit 1: something was lost, wrong, or nothing came
+ * for a minute. */
 #include "stream/protocol.h"
 #include "transport/frame.h"
 #include "transport/message.h"
