@@ -75,6 +75,8 @@ void kafka_progress(struct kafka_log *log);
 
 /* A new control instance in place of the one there is; the requests that this one had are asked again. ERR_*: nothing has changed. */
 MUST_USE enum err kafka_renew_control(struct kafka_log *log, struct reason *why);
+/* The same with the instance that watches; no question is out but the probe. */
+MUST_USE enum err kafka_renew_watch(struct kafka_log *log, struct reason *why);
 /* A configuration for one more instance. */
 MUST_USE enum err kafka_log_conf(struct kafka_log *log, enum kafka_role role, rd_kafka_conf_t **out, struct reason *why);
 

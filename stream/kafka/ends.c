@@ -10,6 +10,7 @@
 enum {
         AGAIN_MS = 100,    /* Kafka could not say: a topic was made just now, or its leader moves */
         SLOW_MS = 1000,    /* streams without a leader are asked about once in so long */
+        TIMES_MORE = 2,    /* an instance is renewed when it knows so many times more topics than there are, and topics_per_consumer */
         STREAMS_A_MS = 10, /* swept streams for each millisecond of the period: about 2 % of a processor */
 };
 
@@ -30,6 +31,8 @@ struct ends {
         uint64_t asked_ms;              /* when the question that is out was asked */
         uint64_t began_ms, due_ms;      /* when the last sweep began, and the next one is due */
         bool sweeping;
+        unsigned instance;              /* the one that is asked, by number */
+        size_t known;                   /* topics that it has been asked about */
         rd_kafka_t *rk;
         rd_kafka_topic_partition_list_t *list; /* entries' topics and partitions, in their order */
         struct inquiry *inquiry;
@@ -58,6 +61,8 @@ static void add(struct ends *ends, struct log_stream *stream)
                 .next = s->tail.known ? s->tail.next : 0, .flying = stream->append.flying > 0,
         };
         s->asking = true;
+        if (s->watched_by != ends->instance) ends->known++;
+        s->watched_by = ends->instance;
         partition = rd_kafka_topic_partition_list_add(ends->list, stream->topic->name, (int32_t)stream->partition);
         partition->offset = RD_KAFKA_OFFSET_END;
 }
@@ -209,6 +214,18 @@ static void end_round(struct ends *ends)
         set_round(ends);
 }
 
+/* librdkafka 2.0.2 forgets no topic that it was asked about: it looks all up anew again and again, and so keeps them. */
+static void renew_when_worn(struct ends *ends)
+{
+        struct kafka_log *log = ends->reader->log;
+        struct reason why;
+
+        if (ends->known < log->limits.topics_per_consumer + TIMES_MORE * topics_count(log->topics)) return;
+        ends->known = 0; /* on an error, too: it is tried again after as many */
+        if (kafka_renew_watch(log, &why) == OK) ends->instance++;
+        else health_warn(log->health, "WATCH", "the instance that looks at topics cannot be renewed: %s", why.text);
+}
+
 static void ask_next(struct ends *ends)
 {
         struct kafka_log *log = ends->reader->log;
@@ -217,6 +234,7 @@ static void ask_next(struct ends *ends)
         if (ends->left == 0) end_round(ends);
         if (TAILQ_EMPTY(&ends->slow)) ends->slow_due = false;
         if (TAILQ_EMPTY(&ends->urgent) && ends->left == 0 && !ends->slow_due) return;
+        renew_when_worn(ends);
         ends->list = rd_kafka_topic_partition_list_new((int)ends->cap);
         ends->slowly = ends->slow_due;
         ends->found = false;
@@ -329,6 +347,7 @@ struct ends *ends_new(struct reader *reader)
                 return NULL;
         }
         ends->reader = reader;
+        ends->instance = 1;
         ends->cap = cap;
         TAILQ_INIT(&ends->swept);
         TAILQ_INIT(&ends->urgent);

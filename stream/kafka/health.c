@@ -196,6 +196,8 @@ void health_start(struct health *health, struct helper *helper, rd_kafka_t *rk)
         probe_now(health);
 }
 
+void health_use(struct health *health, rd_kafka_t *rk) { health->rk = rk; }
+
 void health_stop(struct health *health)
 {
         health->helper = NULL;

@@ -16,6 +16,8 @@ void health_free(struct health *health);
 /* Begins to ask; `rk` must stay until health_stop, and the helper until it is freed. */
 void health_start(struct health *health, struct helper *helper, rd_kafka_t *rk);
 void health_stop(struct health *health);
+/* Asks by another instance from now on; the helper may still be asking by the last one. */
+void health_use(struct health *health, rd_kafka_t *rk);
 
 /* NULL: reachable, or nothing known yet; else a sentence. For whoever decides whether to ask Kafka at all. */
 const char *health_away(const struct health *health);

@@ -328,21 +328,37 @@ static void retired_done(struct helper_job *job)
 }
 
 /* What the helper was asked before goes by the old instance, whose end is a later job of the same helper. */
-enum err kafka_renew_control(struct kafka_log *log, struct reason *why)
+static enum err renew(struct kafka_log *log, struct handle *handle, enum kafka_role role, struct reason *why)
 {
         struct retired *retired = calloc(1, sizeof *retired);
         rd_kafka_conf_t *conf;
         enum err err;
 
         if (!retired) return fail(why, ERR_NO_MEMORY, "out of memory");
-        if ((err = kafka_log_conf(log, KAFKA_CONTROL, &conf, why)) ||
-            (err = handle_renew(&log->control, KAFKA_CONTROL, conf, &retired->handle, why))) {
+        if ((err = kafka_log_conf(log, role, &conf, why)) || (err = handle_renew(handle, role, conf, &retired->handle, why))) {
                 free(retired);
                 return err;
         }
         retired->job = (struct helper_job){.run = retired_run, .done = retired_done};
         helper_ask(log->helper, &retired->job);
-        cluster_renewed(log->cluster);
+        return OK;
+}
+
+enum err kafka_renew_control(struct kafka_log *log, struct reason *why)
+{
+        enum err err = renew(log, &log->control, KAFKA_CONTROL, why);
+
+        if (!err) cluster_renewed(log->cluster);
+        return err;
+}
+
+enum err kafka_renew_watch(struct kafka_log *log, struct reason *why)
+{
+        enum err err = renew(log, &log->watch, KAFKA_WATCH, why);
+
+        if (err) return err;
+        health_use(log->health, log->watch.rk);
+        context_count(log->ctx, STAT_KAFKA_CONSUMERS_RENEWED);
         return OK;
 }
 

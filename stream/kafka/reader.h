@@ -24,6 +24,7 @@ struct read_stream {
         TAILQ_ENTRY(log_stream) by_idle, by_run, by_want, by_end, by_acked, by_live, by_plan;
         enum { ENDS_NOTHING, ENDS_SWEPT, ENDS_URGENT, ENDS_PAUSE, ENDS_SLOW } ends; /* its list in the sweep of ends */
         enum { WANTS_NOTHING, WANTS_FETCH, WANTS_PAUSE } wants;          /* its list of streams to be planned again */
+        unsigned watched_by;          /* the instance that was asked for its end last, by number; 0: none was */
         bool end_known;
         bool no_leader;               /* Kafka could not say who leads it: it is asked about apart from others, and not fetched */
         bool asking;                  /* a look-up of its end is out */

@@ -135,6 +135,8 @@ void topics_each(struct topics *topics, void (*each)(struct log_stream *stream))
                 LIST_FOREACH(stream, &topic->streams, entry) each(stream);
 }
 
+size_t topics_count(const struct topics *topics) { return HASH_COUNT(topics->by_name); }
+
 void topics_create(struct topics *topics, const char *name, uint32_t partitions, uint64_t token)
 {
         struct kafka_topic *topic = topic_get(topics, name);

@@ -47,6 +47,8 @@ void topics_release(struct log_stream *stream);
 /* Calls `each` for every stream; it may not free any. */
 void topics_each(struct topics *topics, void (*each)(struct log_stream *stream));
 
+size_t topics_count(const struct topics *topics);
+
 /* As log_create. */
 void topics_create(struct topics *topics, const char *name, uint32_t partitions, uint64_t token);
 /* Whether a topic of this name (Kafka's) is known to have this partition. False: it may have it all the same. */

@@ -351,6 +351,37 @@ static void consumers_are_renewed(void **state)
         probe_close(f->probe);
 }
 
+/* The same of the instance that looks for ends. Who waits meanwhile is served. */
+static void the_instance_that_watches_is_renewed(void **state)
+{
+        enum { STREAMS = 60, KNOWN = 5, PER_RENEWAL = KNOWN + 2 * 2 };
+        struct fixture *f = *state;
+        char name[160], other[160];
+
+        f->limits.tail_bytes = 0;
+        f->limits.topics_per_consumer = KNOWN;
+        f->limits.sweep_ms = 20;
+        open_log(f);
+        struct log_stream *lasting = new_stream(f, STREAMS, name);
+        uint64_t waits = ask_read(f->probe, lasting, usual(0, 2 * MS));
+        for (unsigned i = 0; i < STREAMS; i++) {
+                struct log_stream *stream = new_stream(f, i, other);
+                uint64_t read = ask_read(f->probe, stream, usual(0, MS));
+
+                for (uint64_t end = context_now_ms(&f->kafka.ctx) + MS; !stream->read.watched_by && context_now_ms(&f->kafka.ctx) < end;)
+                        probe_run(f->probe, 5);
+                assert_int_not_equal(stream->read.watched_by, 0);
+                probe_cancel(f->probe, read);
+                log_stream_put(f->probe->log, stream);
+        }
+        assert_in_range(counted(f, STAT_KAFKA_CONSUMERS_RENEWED), STREAMS / PER_RENEWAL / 2, STREAMS / KNOWN);
+        assert_false(seen_of(f->probe, waits)->done);
+        write_as_another(f, name, "theirs");
+        check_text(await(f->probe, waits), 0, "theirs");
+        log_stream_put(f->probe->log, lasting);
+        probe_close(f->probe);
+}
+
 /* What is kept of the past for readers stays below its bound, whoever reads, and is forgotten when nobody has read it for a while. */
 static void fetched_records_stay_within_their_bound(void **state)
 {
@@ -454,6 +485,7 @@ int main(void)
                 T(a_broker_that_hangs_does_not_keep_others_from_being_asked),
                 T(kafka_comes_back_while_the_log_stops),
                 T(consumers_are_renewed),
+                T(the_instance_that_watches_is_renewed),
                 T(fetched_records_stay_within_their_bound),
                 T(C5_a_flood_of_empty_records_is_bounded),
                 T(many_readers_of_one_stream_are_served_in_order),
