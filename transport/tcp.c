@@ -314,9 +314,9 @@ static bool left_reserve(struct tcp_link *l, size_t cap)
 {
         uint8_t *in;
 
-        if (l->in_at && l->in_n) memmove(l->in, l->in + l->in_at, l->in_n);
+        if (l->in && l->in_at && l->in_n) memmove(l->in, l->in + l->in_at, l->in_n);
         l->in_at = 0;
-        if (cap <= l->in_cap) return true;
+        if (l->in && cap <= l->in_cap) return true;
         if (!(in = realloc(l->in, cap))) return false;
         l->in = in;
         l->in_cap = cap;
@@ -361,9 +361,9 @@ static void link_read(struct tcp_link *l, size_t n)
         size_t cap = l->in_n + n > l->in_cap * 2 ? l->in_n + n : l->in_cap * 2;
 
         if (l->in_n <= n && l->in_n <= INPUT_FRONT) {
-                if (l->in_n) memcpy(p - l->in_n, l->in + l->in_at, l->in_n);
+                if (l->in && l->in_n) memcpy(p - l->in_n, l->in + l->in_at, l->in_n);
                 link_offer(l, p - l->in_n, l->in_n + n);
-        } else if (l->in_at + l->in_n + n <= l->in_cap || left_reserve(l, l->in_n + n <= l->in_cap ? l->in_cap : cap)) {
+        } else if ((l->in && l->in_at + l->in_n + n <= l->in_cap) || left_reserve(l, l->in_n + n <= l->in_cap ? l->in_cap : cap)) {
                 memcpy(l->in + l->in_at + l->in_n, p, n);
                 link_offer(l, l->in + l->in_at, l->in_n + n);
         } else {
@@ -404,7 +404,7 @@ static void link_readable(evutil_socket_t fd, short what, void *arg)
         struct tcp_link *l = arg;
 
         (void)fd;
-        if ((what & EV_TIMEOUT) && l->state == LINK_UP && l->in_n) link_offer(l, l->in + l->in_at, l->in_n);
+        if ((what & EV_TIMEOUT) && l->state == LINK_UP && l->in && l->in_n) link_offer(l, l->in + l->in_at, l->in_n);
         if ((what & EV_READ) && (l->state == LINK_CLOSING || (l->state == LINK_UP && l->reading))) link_receive(l);
 }
 
