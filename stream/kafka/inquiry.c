@@ -291,6 +291,38 @@ static void leave_rest(const struct question *question, rd_kafka_resp_err_t err)
                 if (!question->list->elems[i].err && question->list->elems[i].offset < 0) question->list->elems[i].err = err;
 }
 
+/* --- topics that are not there --- */
+
+/* Asks Kafka itself. LATER: no answer. */
+static enum kafka_verdict is_there(const struct question *question, const char *topic)
+{
+        rd_kafka_topic_t *rkt = rd_kafka_topic_new(question->rk, topic, NULL);
+        const struct rd_kafka_metadata *found;
+        rd_kafka_resp_err_t err;
+
+        if (!rkt) return KAFKA_LATER;
+        err = rd_kafka_metadata(question->rk, 0, rkt, &found, left_of(question, PART_MS));
+        rd_kafka_topic_destroy(rkt);
+        if (err) return KAFKA_LATER;
+        err = found->topic_cnt == 1 ? found->topics[0].err : RD_KAFKA_RESP_ERR__FAIL;
+        rd_kafka_metadata_destroy(found);
+        return kafka_verdict(err);
+}
+
+/* librdkafka repeats for as long as it keeps metadata that there is no such topic, and does not notice when there is one again: only what Kafka says
+ * so now is absent. */
+static void doubt_absent(const struct question *question)
+{
+        for (int i = 0; i < question->list->cnt; i++) {
+                rd_kafka_topic_partition_t *element = &question->list->elems[i];
+
+                if (kafka_verdict(element->err) != KAFKA_ABSENT) continue;
+                if (left_of(question, 1) == 0 || is_there(question, element->topic) != KAFKA_ABSENT) element->err = RD_KAFKA_RESP_ERR__RETRY;
+        }
+}
+
+/* --- the question --- */
+
 /* False: it failed, and nobody knows because of which partitions. */
 static bool ask_whole(struct question *question)
 {
@@ -301,21 +333,34 @@ static bool ask_whole(struct question *question)
         return true;
 }
 
+/* False: the leaders are to be asked apart. */
+static bool answered_whole(struct question *question)
+{
+        struct inquiry *inquiry = question->inquiry;
+
+        if (question->now_ms < inquiry->careful_until_ms) return false;
+        forget_snapshot(inquiry);
+        if (ask_whole(question)) return true;
+        be_careful(question);
+        return false;
+}
+
+static void ask_carefully(struct question *question)
+{
+        question->end_ms = now_of(question->inquiry) + (question->slowly ? PART_MS - INQUIRY_SLOW_MS : INQUIRY_ANSWER_MS);
+        question->leaders = calloc((size_t)question->list->cnt, sizeof(*question->leaders));
+        if (question->leaders && look(question)) ask_by_leader(question);
+        leave_rest(question, later_of(question));
+        free(question->leaders);
+}
+
 void inquiry_ask(struct inquiry *inquiry, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, bool slowly)
 {
         uint64_t now = now_of(inquiry);
-        struct question question = {
-                .inquiry = inquiry, .rk = rk, .list = list, .now_ms = now, .slowly = slowly, .end_ms = now + INQUIRY_ANSWER_MS};
+        struct question question = {.inquiry = inquiry, .rk = rk, .list = list, .now_ms = now, .slowly = slowly, .end_ms = now + INQUIRY_ANSWER_MS};
 
-        if (now >= inquiry->careful_until_ms) {
-                forget_snapshot(inquiry);
-                if (ask_whole(&question)) return;
-                be_careful(&question);
-        }
-        question.end_ms = now_of(inquiry) + (slowly ? PART_MS - INQUIRY_SLOW_MS : INQUIRY_ANSWER_MS);
-        if (look(&question) && (question.leaders = calloc((size_t)list->cnt, sizeof(*question.leaders)))) ask_by_leader(&question);
-        leave_rest(&question, later_of(&question));
-        free(question.leaders);
+        if (!answered_whole(&question)) ask_carefully(&question);
+        doubt_absent(&question);
 }
 
 struct inquiry *inquiry_new(struct context *ctx)
