@@ -114,7 +114,7 @@ static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t
                 /* With appends of our own under way nobody can tell whose it is: the next sweep does. */
                 if (flying) return;
                 reader_grown(stream);
-                follow_foreign(stream, s->end);
+                follow_foreign(stream);
                 reader_note_end(stream, end, ends->asked_ms);
         } else {
                 reader_note_end(stream, end, ends->asked_ms);

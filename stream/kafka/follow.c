@@ -227,11 +227,10 @@ static void start_live(struct log_stream *stream, uint64_t from)
         reader_set_timer(reader, &reader->alive_timer, LOOK_AROUND_MS);
 }
 
-void follow_foreign(struct log_stream *stream, uint64_t from)
+void follow_foreign(struct log_stream *stream)
 {
         stream->read.tail.foreign = true;
         stream->read.foreign_ms = context_now_ms(stream->log->ctx);
-        if (!TAILQ_EMPTY(&stream->read.reads)) start_live(stream, from);
 }
 
 /* Whether any read waits at the end, or needs to know where that is. */
@@ -331,8 +330,7 @@ static void look_for_foreign(struct log_stream *stream, uint64_t upto)
 
         if (s->end_known && upto > s->end && stream->append.flying == 0) {
                 reader_grown(stream);
-                s->tail.foreign = true;
-                s->foreign_ms = context_now_ms(stream->log->ctx);
+                follow_foreign(stream);
         }
 }
 

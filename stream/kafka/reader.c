@@ -322,7 +322,7 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
         default: known = false; break;
         }
         reader_note_end(stream, index + 1, context_now_ms(stream->log->ctx));
-        if (known && before <= index) follow_foreign(stream, before < index ? before : index);
+        if (known && before <= index) follow_foreign(stream);
         wait_for_flush(stream);
 }
 

@@ -72,8 +72,9 @@ void follow_plan(struct log_stream *stream);
 /* The same in the next turn, once for all that ask for it until then: a plan looks at every read of the stream, so thousands that begin,
  * end or are taken back together must not each cause one. */
 void follow_plan_soon(struct log_stream *stream);
-/* Somebody else has written behind `from`: fetches what comes, while there are readers. */
-void follow_foreign(struct log_stream *stream, uint64_t from);
+/* Somebody else writes the stream: what is there is fetched like the past, since a fetch of the past starts faster than the live consumer
+ * takes a stream in; what comes after it is followed, while readers wait at the end. */
+void follow_foreign(struct log_stream *stream);
 /* Drops what was fetched, and lets fetches that are out end. */
 void follow_drop(struct log_stream *stream);
 /* A read got something of the run that is kept. */
