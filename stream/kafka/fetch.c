@@ -2,6 +2,7 @@
  * fetch's number into the fetcher's pipe when it has something; numbers are never used again. */
 #include "stream/kafka/fetch.h"
 
+#include "stream/kafka/partition.h"
 #include "stream/kafka/topics.h"
 #include "transport/base/logger.h"
 
@@ -32,26 +33,13 @@ struct fetcher {
 
 /* --- the helper's part --- */
 
-static enum fetch_outcome look_at(const struct rd_kafka_metadata_topic *topic, uint32_t partition)
-{
-        for (int i = 0; i < topic->partition_cnt; i++)
-                if (topic->partitions[i].id == (int32_t)partition) return topic->partitions[i].leader < 0 ? FETCH_NO_LEADER : FETCH_STOPPED;
-        return FETCH_ABSENT;
-}
-
 static enum fetch_outcome look(struct fetch *fetch)
 {
-        const struct rd_kafka_metadata *metadata;
-        rd_kafka_resp_err_t err = rd_kafka_metadata(fetch->consumer->handle.rk, 0, fetch->rkt, &metadata, LOOK_MS);
-        enum fetch_outcome outcome = FETCH_STOPPED;
+        rd_kafka_resp_err_t err = partition_look(fetch->consumer->handle.rk, fetch->rkt, fetch->stream->partition, LOOK_MS);
 
-        if (err) return FETCH_FAILED;
-        if (metadata->topic_cnt != 1) outcome = FETCH_FAILED;
-        else if (metadata->topics[0].err) err = metadata->topics[0].err;
-        else outcome = look_at(&metadata->topics[0], fetch->stream->partition);
-        rd_kafka_metadata_destroy(metadata);
+        if (err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) return FETCH_NO_LEADER;
         switch (kafka_verdict(err)) {
-        case KAFKA_FINE: return outcome;
+        case KAFKA_FINE: return FETCH_STOPPED;
         case KAFKA_ABSENT: return FETCH_ABSENT;
         case KAFKA_DENIED: return FETCH_DENIED;
         default: return FETCH_FAILED;

@@ -2,6 +2,7 @@
 #include "stream/kafka/inquiry.h"
 
 #include "stream/kafka/core.h"
+#include "stream/kafka/partition.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -293,20 +294,15 @@ static void leave_rest(const struct question *question, rd_kafka_resp_err_t err)
 
 /* --- topics that are not there --- */
 
-/* Asks Kafka itself. LATER: no answer. */
-static enum kafka_verdict is_there(const struct question *question, const char *topic)
+static bool is_absent(const struct question *question, const rd_kafka_topic_partition_t *element)
 {
-        rd_kafka_topic_t *rkt = rd_kafka_topic_new(question->rk, topic, NULL);
-        const struct rd_kafka_metadata *found;
+        rd_kafka_topic_t *rkt = rd_kafka_topic_new(question->rk, element->topic, NULL);
         rd_kafka_resp_err_t err;
 
-        if (!rkt) return KAFKA_LATER;
-        err = rd_kafka_metadata(question->rk, 0, rkt, &found, left_of(question, PART_MS));
+        if (!rkt) return false;
+        err = partition_look(question->rk, rkt, (uint32_t)element->partition, left_of(question, PART_MS));
         rd_kafka_topic_destroy(rkt);
-        if (err) return KAFKA_LATER;
-        err = found->topic_cnt == 1 ? found->topics[0].err : RD_KAFKA_RESP_ERR__FAIL;
-        rd_kafka_metadata_destroy(found);
-        return kafka_verdict(err);
+        return kafka_verdict(err) == KAFKA_ABSENT;
 }
 
 /* librdkafka repeats for as long as it keeps metadata that there is no such topic, and does not notice when there is one again: only what Kafka says
@@ -317,7 +313,7 @@ static void doubt_absent(const struct question *question)
                 rd_kafka_topic_partition_t *element = &question->list->elems[i];
 
                 if (kafka_verdict(element->err) != KAFKA_ABSENT) continue;
-                if (left_of(question, 1) == 0 || is_there(question, element->topic) != KAFKA_ABSENT) element->err = RD_KAFKA_RESP_ERR__RETRY;
+                if (left_of(question, 1) == 0 || !is_absent(question, element)) element->err = RD_KAFKA_RESP_ERR__RETRY;
         }
 }
 
