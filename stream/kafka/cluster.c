@@ -106,7 +106,7 @@ static void cluster_free(struct cluster *cluster)
 
 enum err cluster_new(struct kafka_log *log, const char *brokers, struct cluster **out, struct reason *why)
 {
-        static const struct cluster_ops ops = {.create = create_topics, .may_ask = may_ask, .free = cluster_free};
+        static const struct cluster_ops ops = {.create = create_topics, .may_ask = may_ask, .free = cluster_free, .sweep_share = 2};
         struct cluster *cluster = calloc(1, sizeof *cluster);
 
         if (!cluster || !(cluster->brokers = strdup(brokers))) {

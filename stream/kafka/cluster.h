@@ -1,5 +1,5 @@
-/* The two operations that differ between a real Kafka and the mock cluster inside librdkafka: to create topics, and to know
- * whether it is safe to ask about one (the mock makes what it is asked for). */
+/* What differs between a real Kafka and the mock cluster inside librdkafka: to create topics, to know whether it is safe to ask
+ * about one (the mock makes what it is asked for), and what questions may cost. */
 #ifndef STROP_STREAM_KAFKA_CLUSTER_H
 #define STROP_STREAM_KAFKA_CLUSTER_H
 
@@ -32,6 +32,8 @@ struct cluster_ops {
         /* Whether Kafka may be asked about this partition; false: it does not exist. */
         bool (*may_ask)(struct cluster *cluster, const char *name, uint32_t partition);
         void (*free)(struct cluster *cluster);
+        /* A sweep may take one part in so many of the helper's time. */
+        unsigned sweep_share;
 };
 
 struct cluster {

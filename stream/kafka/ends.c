@@ -1,6 +1,7 @@
 /* Where logs end, asked by the helper for many streams at once. Streams whose end a reader needs to know are asked about soon; those
  * that have a reader at their end are swept again and again, so that what others write is found; the period grows with their
  * number. Streams that nobody leads, or whose leader does not answer, are asked about apart, now and then, and not for long. */
+#include "stream/kafka/cluster.h"
 #include "stream/kafka/inquiry.h"
 #include "stream/kafka/reader_parts.h"
 #include "transport/base/logger.h"
@@ -11,7 +12,7 @@ enum {
         AGAIN_MS = 100,    /* Kafka could not say: a topic was made just now, or its leader moves */
         SLOW_MS = 1000,    /* streams without a leader are asked about once in so long */
         TIMES_MORE = 2,    /* an instance is renewed when it knows so many times more topics than there are, and topics_per_consumer */
-        STREAMS_A_MS = 10, /* swept streams for each millisecond of the period: about 2 % of a processor */
+        STREAMS_A_MS = 10, /* swept streams for each millisecond of the period */
 };
 
 struct ends_entry {
@@ -203,13 +204,14 @@ static void set_round(struct ends *ends)
         if (ends->swept_count) reader_set_timer(ends->reader, &ends->round, ends->due_ms > now ? ends->due_ms - now : 0);
 }
 
-/* A period is from one sweep's beginning to the next one's, so that what a sweep takes does not come on top; but no less than half of the
- * helper's time is for others. */
+/* A period is from one sweep's beginning to the next one's, so that what a sweep takes does not come on top; but some of the helper's time is for
+ * others. */
 static void end_round(struct ends *ends)
 {
-        uint64_t now = context_now_ms(ends->reader->log->ctx), period = period_ms(ends), took = now - ends->began_ms;
+        struct kafka_log *log = ends->reader->log;
+        uint64_t shared = (context_now_ms(log->ctx) - ends->began_ms) * log->cluster->ops->sweep_share, period = period_ms(ends);
 
-        if (ends->sweeping) ends->due_ms = took > period / 2 ? now + took : ends->began_ms + period;
+        if (ends->sweeping) ends->due_ms = ends->began_ms + (shared > period ? shared : period);
         ends->sweeping = false;
         set_round(ends);
 }
