@@ -79,7 +79,7 @@ static void limits_make(struct context *ctx, struct plan *plan)
         service->create_ms = ONE_OF(ctx, 60000, 5000);
         service->forget_ms = ONE_OF(ctx, 600000, 2000);
         plan->log_limits = LOG_LIMITS_DEFAULT;
-        plan->log_limits.append_bytes_high = ONE_OF(ctx, 64 << 20, APPENDS_HELD, 32 << 10);
+        plan->log_limits.append_bytes_high = ONE_OF(ctx, 64 << 20, APPENDS_HELD, 32 << 10, 8 << 10);
         plan->log_limits.append_bytes_low = plan->log_limits.append_bytes_high / 2;
 }
 
