@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CREATE_TIMEOUT_MS = 10000, CREATE_WAIT_MS = 5000 };
+enum { CREATE_TIMEOUT_MS = 10000, CREATE_WAIT_MS = 5000, STREAMS_A_MS = 10 };
 
 void cluster_note(struct cluster_topic *topic, rd_kafka_resp_err_t err, const char *why)
 {
@@ -98,6 +98,12 @@ static bool may_ask(struct cluster *cluster, const char *name, uint32_t partitio
         return true;
 }
 
+static uint64_t sweep_ms(const struct cluster *cluster, size_t streams)
+{
+        (void)cluster;
+        return streams / STREAMS_A_MS;
+}
+
 static void cluster_free(struct cluster *cluster)
 {
         free(cluster->brokers);
@@ -106,7 +112,7 @@ static void cluster_free(struct cluster *cluster)
 
 enum err cluster_new(struct kafka_log *log, const char *brokers, struct cluster **out, struct reason *why)
 {
-        static const struct cluster_ops ops = {.create = create_topics, .may_ask = may_ask, .free = cluster_free, .sweep_share = 2};
+        static const struct cluster_ops ops = {.create = create_topics, .may_ask = may_ask, .free = cluster_free, .sweep_ms = sweep_ms};
         struct cluster *cluster = calloc(1, sizeof *cluster);
 
         if (!cluster || !(cluster->brokers = strdup(brokers))) {

@@ -1,5 +1,5 @@
 /* What differs between a real Kafka and the mock cluster inside librdkafka: to create topics, to know whether it is safe to ask
- * about one (the mock makes what it is asked for), and what questions may cost. */
+ * about one (the mock makes what it is asked for), and what its answers cost. */
 #ifndef STROP_STREAM_KAFKA_CLUSTER_H
 #define STROP_STREAM_KAFKA_CLUSTER_H
 
@@ -32,8 +32,8 @@ struct cluster_ops {
         /* Whether Kafka may be asked about this partition; false: it does not exist. */
         bool (*may_ask)(struct cluster *cluster, const char *name, uint32_t partition);
         void (*free)(struct cluster *cluster);
-        /* A sweep may take one part in so many of the helper's time. */
-        unsigned sweep_share;
+        /* How often, at most, so many streams may be swept without making the machine busy: milliseconds from one sweep to the next. */
+        uint64_t (*sweep_ms)(const struct cluster *cluster, size_t streams);
 };
 
 struct cluster {

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOOKS_A_MS = 12500 }; /* some tenth of a processor */
+
 struct embedded_topic {
         UT_hash_handle hh;
         uint32_t partitions;
@@ -103,6 +105,14 @@ static bool may_ask(struct cluster *cluster, const char *name, uint32_t partitio
         return topic && partition < topic->partitions;
 }
 
+/* The mock looks through all its topics for each that it is asked about, on the node's own processor. */
+static uint64_t sweep_ms(const struct cluster *cluster, size_t streams)
+{
+        const struct embedded *embedded = (const struct embedded *)(const void *)cluster;
+
+        return streams * HASH_COUNT(embedded->topics) / LOOKS_A_MS;
+}
+
 static void embedded_free(struct cluster *cluster)
 {
         struct embedded *embedded = embedded_of(cluster);
@@ -148,8 +158,7 @@ static enum err start(struct embedded *embedded, struct reason *why)
 
 enum err cluster_embedded_new(struct kafka_log *log, struct cluster **out, struct reason *why)
 {
-        /* The mock looks through all its topics for each that it is asked about, on the node's own processor. */
-        static const struct cluster_ops ops = {.create = create_topics, .may_ask = may_ask, .free = embedded_free, .sweep_share = 8};
+        static const struct cluster_ops ops = {.create = create_topics, .may_ask = may_ask, .free = embedded_free, .sweep_ms = sweep_ms};
         struct embedded *embedded = calloc(1, sizeof *embedded);
         enum err err;
 

@@ -12,7 +12,6 @@ enum {
         AGAIN_MS = 100,    /* Kafka could not say: a topic was made just now, or its leader moves */
         SLOW_MS = 1000,    /* streams without a leader are asked about once in so long */
         TIMES_MORE = 2,    /* an instance is renewed when it knows so many times more topics than there are, and topics_per_consumer */
-        STREAMS_A_MS = 10, /* swept streams for each millisecond of the period */
 };
 
 struct ends_entry {
@@ -187,7 +186,8 @@ static void ask_done(struct helper_job *job)
 
 static uint64_t period_ms(const struct ends *ends)
 {
-        uint64_t stretched = ends->swept_count / STREAMS_A_MS, usual = ends->reader->log->limits.sweep_ms;
+        const struct kafka_log *log = ends->reader->log;
+        uint64_t stretched = log->cluster->ops->sweep_ms(log->cluster, ends->swept_count), usual = log->limits.sweep_ms;
 
         return stretched > usual ? stretched : usual;
 }
@@ -204,14 +204,14 @@ static void set_round(struct ends *ends)
         if (ends->swept_count) reader_set_timer(ends->reader, &ends->round, ends->due_ms > now ? ends->due_ms - now : 0);
 }
 
-/* A period is from one sweep's beginning to the next one's, so that what a sweep takes does not come on top; but some of the helper's time is for
- * others. */
+/* A period is from one sweep's beginning to the next one's, so that what a sweep takes does not come on top; but no less than half of the
+ * helper's time is for others. */
 static void end_round(struct ends *ends)
 {
         struct kafka_log *log = ends->reader->log;
-        uint64_t shared = (context_now_ms(log->ctx) - ends->began_ms) * log->cluster->ops->sweep_share, period = period_ms(ends);
+        uint64_t twice = 2 * (context_now_ms(log->ctx) - ends->began_ms), period = period_ms(ends);
 
-        if (ends->sweeping) ends->due_ms = ends->began_ms + (shared > period ? shared : period);
+        if (ends->sweeping) ends->due_ms = ends->began_ms + (twice > period ? twice : period);
         ends->sweeping = false;
         set_round(ends);
 }
