@@ -1,59 +1,36 @@
 /* Streams that Kafka does not want to make, or not yet, on the mock cluster. */
-#include "stream/kafka/embedded.h"
-#include "tests/support/kafka_backend.h"
-#include "tests/support/log_probe.h"
+#include "tests/support/mock_log.h"
 
 enum { INVALID_REPLICATION_FACTOR = 38, NOT_CONTROLLER = 41, POLICY_VIOLATION = 44, CREATES = 1000 };
 
-struct fixture {
-        struct kafka_backend kafka;
-        struct probe *probe;
-};
-
 static int setup(void **state)
 {
-        struct fixture *f = calloc(1, sizeof *f);
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
-
-        assert_non_null(f);
-        limits.create_patience_ms = 1000;
-        kafka_backend_init(&f->kafka, "embedded");
-        f->kafka.backend.patience_ms = 30000;
-        f->probe = probe_open_with(&f->kafka.backend, &limits);
-        *state = f;
+        mock_log_setup(state);
+        ((struct mock_log *)*state)->limits.create_patience_ms = 1000;
+        mock_log_open(*state);
         return 0;
 }
 
-static int teardown(void **state)
-{
-        struct fixture *f = *state;
-
-        probe_close(f->probe);
-        kafka_backend_clear(&f->kafka);
-        free(f);
-        return 0;
-}
-
-static enum err create(struct fixture *f)
+static enum err create(struct mock_log *f)
 {
         return await(f->probe, ask_create(f->probe, f->probe->topic, 1))->err;
 }
 
 static void brokers_that_are_only_just_back_are_waited_for(void **state)
 {
-        embedded_refuse_creates(((struct fixture *)*state)->probe->log, INVALID_REPLICATION_FACTOR, 2);
+        embedded_refuse_creates(((struct mock_log *)*state)->probe->log, INVALID_REPLICATION_FACTOR, 2);
         assert_ok(create(*state));
 }
 
 static void a_controller_that_moves_is_waited_for(void **state)
 {
-        embedded_refuse_creates(((struct fixture *)*state)->probe->log, NOT_CONTROLLER, 2);
+        embedded_refuse_creates(((struct mock_log *)*state)->probe->log, NOT_CONTROLLER, 2);
         assert_ok(create(*state));
 }
 
 static void replicas_that_never_can_be_are_an_error(void **state)
 {
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         uint64_t start = context_now_ms(&f->kafka.ctx);
 
         embedded_refuse_creates(f->probe->log, INVALID_REPLICATION_FACTOR, 1000000);
@@ -65,7 +42,7 @@ static void replicas_that_never_can_be_are_an_error(void **state)
 
 static void what_a_policy_forbids_is_an_error_at_once(void **state)
 {
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
 
         embedded_refuse_creates(f->probe->log, POLICY_VIOLATION, 1);
         assert_err(create(f), ERR_FAILED);
@@ -74,7 +51,7 @@ static void what_a_policy_forbids_is_an_error_at_once(void **state)
 
 static void a_thousand_at_once(void **state)
 {
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         uint64_t tokens[CREATES];
         char topic[160];
 
@@ -99,7 +76,7 @@ static void a_thousand_at_once(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, mock_log_teardown)
         const struct CMUnitTest tests[] = {
                 T(brokers_that_are_only_just_back_are_waited_for),
                 T(a_controller_that_moves_is_waited_for),

@@ -1,84 +1,23 @@
 /* Limits and counters of the log on Kafka that no other test reaches, on the mock cluster: how many streams one question for ends names, and
  * what is counted of the tail and of librdkafka's errors. */
-#include "stream/kafka/embedded.h"
-#include "tests/support/kafka_backend.h"
-#include "tests/support/log_probe.h"
+#include "tests/support/mock_log.h"
 
-enum { MS = 30000, LIST_OFFSETS = 2 };
-
-struct fixture {
-        struct kafka_backend kafka;
-        struct probe *probe;
-        struct log_limits limits;
-};
-
-static int setup(void **state)
-{
-        struct fixture *f = calloc(1, sizeof *f);
-
-        assert_non_null(f);
-        kafka_backend_init(&f->kafka, "embedded");
-        f->kafka.backend.patience_ms = MS;
-        f->limits = LOG_LIMITS_DEFAULT;
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        struct fixture *f = *state;
-
-        kafka_backend_clear(&f->kafka);
-        free(f);
-        return 0;
-}
-
-static uint64_t counted(const struct fixture *f, enum stat_id stat) { return f->kafka.ctx.stats.v[stat]; }
-
-struct beyond {
-        const struct fixture *f;
-        enum stat_id stat;
-        uint64_t count;
-};
-
-static bool is_beyond(void *arg)
-{
-        const struct beyond *wanted = arg;
-
-        return counted(wanted->f, wanted->stat) > wanted->count;
-}
-
-/* Runs until the counter is beyond `count`. */
-static void until_counted(struct fixture *f, enum stat_id stat, uint64_t count)
-{
-        struct beyond wanted = {f, stat, count};
-
-        f->kafka.backend.run(&f->kafka, is_beyond, &wanted, MS);
-        assert_true(is_beyond(&wanted));
-}
-
-static void write_as_another(struct fixture *f, const char *name, const char *text)
-{
-        assert_ok(f->kafka.backend.write(&f->kafka, f->probe->log, name, 0, bytes_of_text(text), 0));
-}
+enum { MS = MOCK_LOG_MS, LIST_OFFSETS = 2 };
 
 /* More streams with a waiting reader than one question may name: a sweep asks several, and no reader is left out. */
 static void a_question_for_ends_names_so_many_streams(void **state)
 {
         enum { STREAMS = 10, CHUNK = 3, QUESTIONS = (STREAMS + CHUNK - 1) / CHUNK, ENOUGH = 1000 };
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         struct log_stream *streams[STREAMS];
-        char names[STREAMS][160];
         uint64_t reads[STREAMS], sweeps;
         size_t asked;
 
         f->limits.sweep_chunk = CHUNK;
         f->limits.sweep_ms = 50;
-        f->probe = probe_open_with(&f->kafka.backend, &f->limits);
+        mock_log_open(f);
         for (unsigned i = 0; i < STREAMS; i++) {
-                snprintf(names[i], sizeof names[i], "%s-%u", f->probe->topic, i);
-                made(f->probe, names[i], 1);
-                streams[i] = stream_of(f->probe, names[i], 0);
+                streams[i] = new_stream(f, i);
                 reads[i] = ask_read(f->probe, streams[i], usual(0, MS));
         }
         until_counted(f, STAT_SWEEPS, 1); /* all ends are known by now */
@@ -88,23 +27,22 @@ static void a_question_for_ends_names_so_many_streams(void **state)
         sweeps = counted(f, STAT_SWEEPS) - sweeps;
         asked = ENOUGH - embedded_errors_left(f->probe->log, LIST_OFFSETS);
         assert_in_range(asked, (sweeps - 1) * QUESTIONS, (sweeps + 1) * QUESTIONS);
-        for (unsigned i = 0; i < STREAMS; i++) write_as_another(f, names[i], names[i]);
+        for (unsigned i = 0; i < STREAMS; i++) write_as_another(f, streams[i], topic_of(streams[i]));
         for (unsigned i = 0; i < STREAMS; i++) {
-                check_record(await(f->probe, reads[i]), 0, 0, bytes_of_text(names[i]));
+                check_record(await(f->probe, reads[i]), 0, 0, bytes_of_text(topic_of(streams[i])));
                 log_stream_put(f->probe->log, streams[i]);
         }
-        probe_close(f->probe);
 }
 
 /* A pull is answered from memory or needs a fetch, and is counted as the one or the other. */
 static void the_tail_counts_what_it_had_and_what_it_had_not(void **state)
 {
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         struct log_stream *stream;
         uint64_t waits, hits;
 
         f->limits.tail_bytes = 4000;
-        f->probe = probe_open_with(&f->kafka.backend, &f->limits);
+        mock_log_open(f);
         stream = made_stream(f->probe);
         waits = ask_read(f->probe, stream, usual(0, MS));
         appended(f->probe, stream, bytes_of_text("first"));
@@ -121,24 +59,22 @@ static void the_tail_counts_what_it_had_and_what_it_had_not(void **state)
         assert_int_equal(counted(f, STAT_TAIL_HITS), hits);
         assert_int_equal(counted(f, STAT_TAIL_MISSES), 1);
         log_stream_put(f->probe->log, stream);
-        probe_close(f->probe);
 }
 
 static void errors_of_librdkafka_are_counted(void **state)
 {
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
 
-        f->probe = probe_open_with(&f->kafka.backend, &f->limits);
+        mock_log_open(f);
         log_stream_put(f->probe->log, made_stream(f->probe));
         assert_int_equal(counted(f, STAT_KAFKA_ERRORS), 0);
         embedded_set_down(f->probe->log, true);
         until_counted(f, STAT_KAFKA_ERRORS, 0);
         embedded_set_down(f->probe->log, false);
         made(f->probe, "another", 1);
-        probe_close(f->probe);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, mock_log_setup, mock_log_teardown)
 
 int main(void)
 {

@@ -2,22 +2,12 @@
  * stands where it was said, what was said to have failed does not, and a stream's records keep their order. What stands is read by
  * a consumer of the test's own. */
 #include "stream/kafka/core.h"
-#include "stream/kafka/embedded.h"
 #include "stream/kafka/producers.h"
-#include "tests/support/kafka_backend.h"
 #include "tests/support/kafka_records.h"
-#include "tests/support/log_probe.h"
+#include "tests/support/mock_log.h"
 
-enum {
-        PRODUCE = 0,
-        NOT_ENOUGH_REPLICAS = 19,
-        AUTHORIZATION = 29,
-        TOO_LARGE = 10,
-        OUT_OF_ORDER = 45,
-        INVALID_RECORD = 87,
-        UNKNOWN_TOPIC = 3
-};
-enum { STREAMS_MAX = 40, APPENDS_MAX = 600, IN_FLIGHT = 5, MS = 30000, TEXT = 160 };
+enum { PRODUCE = 0, TOO_LARGE = 10, NOT_ENOUGH_REPLICAS = 19, AUTHORIZATION = 29, OUT_OF_ORDER = 45, INVALID_RECORD = 87 };
+enum { STREAMS_MAX = 40, APPENDS_MAX = 600, IN_FLIGHT = 5, MS = MOCK_LOG_MS, TEXT = 160 };
 
 /* A stream and what was appended to it: record n says "topic/n". */
 struct writer {
@@ -28,8 +18,7 @@ struct writer {
 };
 
 struct fixture {
-        struct kafka_backend kafka;
-        struct probe *probe;
+        struct mock_log mock;
         struct writer writers[STREAMS_MAX];
         unsigned count;
 };
@@ -37,56 +26,54 @@ struct fixture {
 static const struct kafka_property one_a_batch[] = {{"batch.num.messages", "1"}};
 static const struct kafka_property ten_a_batch[] = {{"batch.num.messages", "10"}};
 
-static void open_log(struct fixture *f, const struct kafka_property *properties, const struct log_limits *limits)
-{
-        f->kafka.properties = properties;
-        f->kafka.property_count = properties ? 1 : 0;
-        f->probe = probe_open_with(&f->kafka.backend, limits);
-}
-
 static int setup(void **state)
 {
         struct fixture *f = calloc(1, sizeof *f);
 
         assert_non_null(f);
-        kafka_backend_init(&f->kafka, "embedded");
-        f->kafka.backend.patience_ms = MS;
+        mock_log_init(&f->mock);
         *state = f;
         return 0;
+}
+
+/* For a test that opens them again; otherwise teardown does it. */
+static void close_writers(struct fixture *f)
+{
+        for (unsigned i = 0; i < f->count; i++)
+                log_stream_put(f->mock.probe->log, f->writers[i].stream);
+        f->count = 0;
+        mock_log_close(&f->mock);
 }
 
 static int teardown(void **state)
 {
         struct fixture *f = *state;
 
-        kafka_backend_clear(&f->kafka);
+        close_writers(f);
+        mock_log_clear(&f->mock);
         free(f);
         return 0;
 }
 
-static void open_writers(struct fixture *f, unsigned count)
+/* Opens the log, with a property of librdkafka's or NULL, and so many streams. */
+static void open_writers(struct fixture *f, const struct kafka_property *property, unsigned count)
 {
         uint64_t tokens[STREAMS_MAX];
 
-        f->count = count;
+        f->mock.kafka.properties = property;
+        f->mock.kafka.property_count = property ? 1 : 0;
+        mock_log_open(&f->mock);
         for (unsigned i = 0; i < count; i++) {
                 struct writer *writer = &f->writers[i];
 
                 *writer = (struct writer){0};
-                snprintf(writer->topic, sizeof writer->topic, "%s-%u", f->probe->topic, i);
-                tokens[i] = ask_create(f->probe, writer->topic, 1);
+                snprintf(writer->topic, sizeof writer->topic, "%s-%u", f->mock.probe->topic, i);
+                tokens[i] = ask_create(f->mock.probe, writer->topic, 1);
         }
-        for (unsigned i = 0; i < count; i++) {
-                assert_ok(await(f->probe, tokens[i])->err);
-                f->writers[i].stream = stream_of(f->probe, f->writers[i].topic, 0);
+        for (; f->count < count; f->count++) {
+                assert_ok(await(f->mock.probe, tokens[f->count])->err);
+                f->writers[f->count].stream = stream_of(f->mock.probe, f->writers[f->count].topic, 0);
         }
-}
-
-static void close_writers(struct fixture *f)
-{
-        for (unsigned i = 0; i < f->count; i++)
-                log_stream_put(f->probe->log, f->writers[i].stream);
-        f->count = 0;
 }
 
 static struct bytes record_of(const struct writer *writer, unsigned n, char text[static TEXT])
@@ -100,7 +87,7 @@ static void append(struct fixture *f, struct writer *writer, unsigned count)
         char text[TEXT];
 
         for (unsigned i = 0; i < count; i++, writer->count++)
-                writer->tokens[writer->count] = ask_append(f->probe, writer->stream, record_of(writer, writer->count, text));
+                writer->tokens[writer->count] = ask_append(f->mock.probe, writer->stream, record_of(writer, writer->count, text));
 }
 
 static void append_to_all(struct fixture *f, unsigned count)
@@ -114,30 +101,12 @@ static void await_all(struct fixture *f)
 {
         for (unsigned k = 0; k < f->count; k++)
                 for (unsigned i = 0; i < f->writers[k].count; i++)
-                        await(f->probe, f->writers[k].tokens[i]);
+                        await(f->mock.probe, f->writers[k].tokens[i]);
 }
 
-static uint64_t restarts(struct fixture *f) { return f->kafka.ctx.stats.v[STAT_KAFKA_FATAL]; }
+static uint64_t restarts(const struct fixture *f) { return counted(&f->mock, STAT_KAFKA_FATAL); }
 
-struct until {
-        struct fixture *f;
-        uint64_t more_than;
-};
-
-static bool is_restarted(void *arg)
-{
-        struct until *until = arg;
-
-        return restarts(until->f) > until->more_than;
-}
-
-static void await_restart(struct fixture *f, uint64_t more_than)
-{
-        struct until until = {f, more_than};
-
-        f->kafka.backend.run(&f->kafka, is_restarted, &until, MS);
-        assert_true(restarts(f) > more_than);
-}
+static void await_restart(struct fixture *f, uint64_t more_than) { until_counted(&f->mock, STAT_KAFKA_FATAL, more_than); }
 
 /* --- what must hold --- */
 
@@ -162,7 +131,7 @@ static void check_answers(struct fixture *f, const struct writer *writer, const 
         char text[TEXT];
 
         for (unsigned i = 0; i < writer->count; i++) {
-                const struct seen *seen = seen_of(f->probe, writer->tokens[i]);
+                const struct seen *seen = seen_of(f->mock.probe, writer->tokens[i]);
                 const struct log_record *record = seen->err ? NULL : kafka_records_at(log, seen->index);
 
                 if (!seen->done) fail_msg("%s: %u was not answered", writer->topic, i);
@@ -186,14 +155,14 @@ static void check_log(struct fixture *f, const struct writer *writer, const stru
         unsigned next = 0, stored = 0;
 
         for (unsigned i = 0; i < writer->count; i++)
-                stored += seen_of(f->probe, writer->tokens[i])->err == OK;
+                stored += seen_of(f->mock.probe, writer->tokens[i])->err == OK;
         for (size_t i = 0; i < log->count; i++) {
                 unsigned n = number_of(writer, log->records[i].data);
 
-                if (seen_of(f->probe, writer->tokens[n])->err) fail_msg("%s: %u stands, and was said to have failed", writer->topic, n);
+                if (seen_of(f->mock.probe, writer->tokens[n])->err) fail_msg("%s: %u stands, and was said to have failed", writer->topic, n);
                 if (n < next && shape == ONCE) fail_msg("%s: %u stands twice", writer->topic, n);
                 for (; next < n && shape != ANY_ORDER; next++)
-                        if (!seen_of(f->probe, writer->tokens[next])->err) fail_msg("%s: %u overtook %u", writer->topic, n, next);
+                        if (!seen_of(f->mock.probe, writer->tokens[next])->err) fail_msg("%s: %u overtook %u", writer->topic, n, next);
                 if (n == next) next++;
         }
         if (shape == ONCE) assert_int_equal(log->count, stored);
@@ -206,7 +175,7 @@ static void check(struct fixture *f, enum log_shape shape)
 
         for (unsigned k = 0; k < f->count; k++)
                 topics[k] = f->writers[k].topic;
-        kafka_records_read(embedded_brokers(f->probe->log), topics, f->count, logs);
+        kafka_records_read(embedded_brokers(f->mock.probe->log), topics, f->count, logs);
         for (unsigned k = 0; k < f->count; k++) {
                 check_answers(f, &f->writers[k], &logs[k]);
                 check_log(f, &f->writers[k], &logs[k], shape);
@@ -219,14 +188,8 @@ static void check_all_stored(struct fixture *f, enum log_shape shape)
         await_all(f);
         for (unsigned k = 0; k < f->count; k++)
                 for (unsigned i = 0; i < f->writers[k].count; i++)
-                        assert_ok(seen_of(f->probe, f->writers[k].tokens[i])->err);
+                        assert_ok(seen_of(f->mock.probe, f->writers[k].tokens[i])->err);
         check(f, shape);
-}
-
-static void close_all(struct fixture *f)
-{
-        close_writers(f);
-        probe_close(f->probe);
 }
 
 /* --- fatal errors --- */
@@ -239,96 +202,85 @@ static void G8_a_fatal_error_loses_nothing_and_keeps_the_order(void **state)
 {
         struct fixture *f = *state;
 
-        open_log(f, NULL, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 30);
+        open_writers(f, NULL, 30);
         append_to_all(f, 10);
         await_all(f);
-        kill_producer(f->probe->log);
+        kill_producer(f->mock.probe->log);
         append_to_all(f, 10); /* under way when it dies */
         await_restart(f, 0);
         append_to_all(f, 10); /* while it is replaced */
         check_all_stored(f, ANY_ORDER);
         append_to_all(f, 10); /* and after */
         check_all_stored(f, ANY_ORDER);
-        close_all(f);
 }
 
 static void I4_one_stream_keeps_its_order_through_a_fatal_error(void **state)
 {
         struct fixture *f = *state;
 
-        open_log(f, ten_a_batch, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 1);
+        open_writers(f, ten_a_batch, 1);
         append(f, &f->writers[0], 1);
         await_all(f);
-        kill_producer(f->probe->log);
+        kill_producer(f->mock.probe->log);
         append(f, &f->writers[0], 300);
         await_restart(f, 0);
         append(f, &f->writers[0], 200);
         check_all_stored(f, IN_ORDER);
-        close_all(f);
 }
 
 static void fatal_errors_again_and_again(void **state)
 {
         struct fixture *f = *state;
 
-        open_log(f, ten_a_batch, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 10);
+        open_writers(f, ten_a_batch, 10);
         for (unsigned round = 0; round < 5; round++) {
-                kill_producer(f->probe->log);
+                kill_producer(f->mock.probe->log);
                 append_to_all(f, 20);
                 await_restart(f, round);
                 append_to_all(f, 5);
         }
         check_all_stored(f, ANY_ORDER);
         assert_true(restarts(f) >= 5);
-        close_all(f);
 }
 
 static void a_fatal_error_while_the_broker_is_away(void **state)
 {
         struct fixture *f = *state;
 
-        open_log(f, one_a_batch, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 10);
+        open_writers(f, one_a_batch, 10);
         append_to_all(f, 2);
         await_all(f);
-        kill_producer(f->probe->log);
+        kill_producer(f->mock.probe->log);
         append_to_all(f, 10);
         await_restart(f, 0);
-        embedded_set_down(f->probe->log, true);
+        embedded_set_down(f->mock.probe->log, true);
         append_to_all(f, 10);
-        must_not_come(f->probe, f->writers[0].tokens[f->writers[0].count - 1], 1500); /* longer than the dead one may wait for answers */
-        embedded_set_down(f->probe->log, false);
+        must_not_come(f->mock.probe, f->writers[0].tokens[f->writers[0].count - 1], 1500); /* longer than the dead one may wait for answers */
+        embedded_set_down(f->mock.probe->log, false);
         check_all_stored(f, ANY_ORDER);
-        close_all(f);
 }
 
 static void topics_of_other_producers_go_on(void **state)
 {
         struct fixture *f = *state;
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
         struct kafka_topic *first, *last;
 
-        limits.topics_per_producer = 2;
-        open_log(f, NULL, &limits);
-        open_writers(f, 4);
+        f->mock.limits.topics_per_producer = 2;
+        open_writers(f, NULL, 4);
         append_to_all(f, 5);
         await_all(f);
         first = f->writers[0].stream->topic;
         last = f->writers[3].stream->topic;
         assert_ptr_not_equal(first->producer, last->producer);
-        embedded_push_late(f->probe->log, PRODUCE, OUT_OF_ORDER, 20, 1);
+        embedded_push_late(f->mock.probe->log, PRODUCE, OUT_OF_ORDER, 20, 1);
         append(f, &f->writers[0], 1);
         await_restart(f, 0);
         append(f, &f->writers[3], 20);
-        await(f->probe, f->writers[3].tokens[f->writers[3].count - 1]);
+        await(f->mock.probe, f->writers[3].tokens[f->writers[3].count - 1]);
         assert_int_equal(last->producer->state, PRODUCER_LIVE);
         append_to_all(f, 5);
         check_all_stored(f, ANY_ORDER);
         assert_int_equal(restarts(f), 1);
-        close_all(f);
 }
 
 /* librdkafka before 2.3.0 counts a request whose answer was lost as stored, and ends the producer when the broker has not stored it. */
@@ -338,21 +290,20 @@ static void possibly_stored_and_then_out_of_order(void **state)
         struct writer *writer = &f->writers[0];
 
         for (int lost = 1; lost <= 2; lost++) { /* one, and several, fail in different ways */
-                open_log(f, one_a_batch, &LOG_LIMITS_DEFAULT);
-                open_writers(f, 1);
+                open_writers(f, one_a_batch, 1);
                 append(f, writer, 5);
                 await_all(f);
-                embedded_push_late(f->probe->log, PRODUCE, 0, 60000, lost); /* stored, and the answers do not come in time */
+                embedded_push_late(f->mock.probe->log, PRODUCE, 0, 60000, lost); /* stored, and the answers do not come in time */
                 append(f, writer, (unsigned)lost);
-                while (embedded_errors_left(f->probe->log, PRODUCE) > 0)
-                        probe_run(f->probe, 1);
-                embedded_set_down(f->probe->log, true);
+                while (embedded_errors_left(f->mock.probe->log, PRODUCE) > 0)
+                        probe_run(f->mock.probe, 1);
+                embedded_set_down(f->mock.probe->log, true);
                 append(f, writer, 10);
-                embedded_push_late(f->probe->log, PRODUCE, NOT_ENOUGH_REPLICAS, 20, 1);
-                embedded_push_late(f->probe->log, PRODUCE, OUT_OF_ORDER, 20, IN_FLIGHT - 1);
-                embedded_set_down(f->probe->log, false);
+                embedded_push_late(f->mock.probe->log, PRODUCE, NOT_ENOUGH_REPLICAS, 20, 1);
+                embedded_push_late(f->mock.probe->log, PRODUCE, OUT_OF_ORDER, 20, IN_FLIGHT - 1);
+                embedded_set_down(f->mock.probe->log, false);
                 check_all_stored(f, IN_ORDER);
-                close_all(f);
+                close_writers(f);
         }
         if (rd_kafka_version() < 0x02030000) assert_true(restarts(f) >= 1);
 }
@@ -376,20 +327,20 @@ static void freed_at_any_moment_of_a_replacement(void **state)
 
         for (unsigned moment = 0; moment < 6; moment++) {
                 uint64_t done = 0, before = restarts(f);
-                struct log *log = f->kafka.backend.open(&f->kafka, &LOG_LIMITS_DEFAULT, &events, &done);
+                struct log *log = f->mock.kafka.backend.open(&f->mock.kafka, &LOG_LIMITS_DEFAULT, &events, &done);
                 struct log_stream *stream = log_stream_get(log, "s", 0);
 
                 log_create(log, "s", 1, 1);
                 while (done != 1)
-                        loop_run_once(f->kafka.loop);
+                        loop_run_once(f->mock.kafka.loop);
                 kill_producer(log);
                 for (unsigned i = 0; i < 100; i++)
                         log_append(log, stream, bytes_of_text("x"), 2 + i);
                 await_restart(f, before);
                 for (unsigned i = 0; i < moment; i++)
-                        loop_run_once(f->kafka.loop);
+                        loop_run_once(f->mock.kafka.loop);
                 log_stream_put(log, stream);
-                f->kafka.backend.close(&f->kafka, log);
+                f->mock.kafka.backend.close(&f->mock.kafka, log);
         }
 }
 
@@ -397,14 +348,12 @@ static void a_stop_in_a_replacement_stores_what_was_accepted(void **state)
 {
         struct fixture *f = *state;
 
-        open_log(f, NULL, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 5);
-        kill_producer(f->probe->log);
+        open_writers(f, NULL, 5);
+        kill_producer(f->mock.probe->log);
         append_to_all(f, 20);
         await_restart(f, 0);
-        probe_stop(f->probe, MS);
+        probe_stop(f->mock.probe, MS);
         check_all_stored(f, ANY_ORDER);
-        close_all(f);
 }
 
 static void a_stop_that_has_no_time_leaves_the_outcome_open(void **state)
@@ -412,23 +361,21 @@ static void a_stop_that_has_no_time_leaves_the_outcome_open(void **state)
         struct fixture *f = *state;
         unsigned open = 0;
 
-        open_log(f, NULL, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 5);
-        kill_producer(f->probe->log);
+        open_writers(f, NULL, 5);
+        kill_producer(f->mock.probe->log);
         append_to_all(f, 20);
         await_restart(f, 0);
-        embedded_set_down(f->probe->log, true);
-        probe_stop(f->probe, 200);
+        embedded_set_down(f->mock.probe->log, true);
+        probe_stop(f->mock.probe, 200);
         await_all(f);
         for (unsigned k = 0; k < f->count; k++)
                 for (unsigned i = 0; i < f->writers[k].count; i++) {
-                        enum err err = seen_of(f->probe, f->writers[k].tokens[i])->err;
+                        enum err err = seen_of(f->mock.probe, f->writers[k].tokens[i])->err;
 
                         assert_true(err == OK || err == ERR_CANCELLED);
                         open += err != OK;
                 }
         assert_true(open > 0);
-        close_all(f);
 }
 
 /* --- refusals --- */
@@ -437,27 +384,25 @@ static void I2_what_is_refused_alone_is_not_in_the_log(void **state)
 {
         struct fixture *f = *state;
 
-        open_log(f, NULL, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 3);
+        open_writers(f, NULL, 3);
         append_to_all(f, 3);
         await_all(f);
-        embedded_push_error(f->probe->log, PRODUCE, INVALID_RECORD,
+        embedded_push_error(f->mock.probe->log, PRODUCE, INVALID_RECORD,
                             2); /* once with its producer, and once when it is known that it is this one */
         append(f, &f->writers[1], 1);
-        assert_err(await(f->probe, f->writers[1].tokens[3])->err, ERR_FAILED);
+        assert_err(await(f->mock.probe, f->writers[1].tokens[3])->err, ERR_FAILED);
         append_to_all(f, 10);
         await_all(f);
         check(f, ONCE);
         assert_int_equal(restarts(f), 1);
         /* Again, and nobody else suffers. */
-        embedded_push_error(f->probe->log, PRODUCE, INVALID_RECORD, 1);
+        embedded_push_error(f->mock.probe->log, PRODUCE, INVALID_RECORD, 1);
         append(f, &f->writers[1], 1);
-        assert_err(await(f->probe, f->writers[1].tokens[14])->err, ERR_FAILED);
+        assert_err(await(f->mock.probe, f->writers[1].tokens[14])->err, ERR_FAILED);
         append_to_all(f, 10);
         await_all(f);
         check(f, ONCE);
         assert_int_equal(restarts(f), 1);
-        close_all(f);
 }
 
 /* One record of hundreds is larger than the topic takes: its batch is refused, with all that was out behind it, and then it alone. */
@@ -467,90 +412,76 @@ static void I4_a_refusal_among_hundreds_keeps_the_order(void **state)
         struct fixture *f = *state;
         struct writer *writer = &f->writers[0];
 
-        open_log(f, ten_a_batch, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 1);
+        open_writers(f, ten_a_batch, 1);
         append(f, writer, 1);
         await_all(f);
-        embedded_push_late(f->probe->log, PRODUCE, TOO_LARGE, 100, 1);
-        embedded_push_late(f->probe->log, PRODUCE, OUT_OF_ORDER, 100, IN_FLIGHT - 1);
-        embedded_push_late(f->probe->log, PRODUCE, 0, 0, REFUSED - 1);
-        embedded_push_error(f->probe->log, PRODUCE, TOO_LARGE, 1);
+        embedded_push_late(f->mock.probe->log, PRODUCE, TOO_LARGE, 100, 1);
+        embedded_push_late(f->mock.probe->log, PRODUCE, OUT_OF_ORDER, 100, IN_FLIGHT - 1);
+        embedded_push_late(f->mock.probe->log, PRODUCE, 0, 0, REFUSED - 1);
+        embedded_push_error(f->mock.probe->log, PRODUCE, TOO_LARGE, 1);
         append(f, writer, 500);
         await_all(f);
         for (unsigned i = 0; i < writer->count; i++)
-                assert_err(seen_of(f->probe, writer->tokens[i])->err, i == REFUSED ? ERR_TOO_LARGE : OK);
+                assert_err(seen_of(f->mock.probe, writer->tokens[i])->err, i == REFUSED ? ERR_TOO_LARGE : OK);
         check(f, ONCE);
-        close_all(f);
 }
 
 static void R10_a_topic_that_may_not_be_written_is_said_so_and_comes_back(void **state)
 {
         struct fixture *f = *state;
 
-        open_log(f, NULL, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 3);
+        open_writers(f, NULL, 3);
         append_to_all(f, 3);
         await_all(f);
-        embedded_push_error(f->probe->log, PRODUCE, AUTHORIZATION, 2);
+        embedded_push_error(f->mock.probe->log, PRODUCE, AUTHORIZATION, 2);
         append(f, &f->writers[0], 1);
-        assert_err(await(f->probe, f->writers[0].tokens[3])->err, ERR_NOT_ALLOWED);
+        assert_err(await(f->mock.probe, f->writers[0].tokens[3])->err, ERR_NOT_ALLOWED);
         append(f, &f->writers[1], 5);
         append(f, &f->writers[2], 5);
         await_all(f);
-        made(f->probe, f->writers[0].topic, 1); /* as a client does that hears of a failure */
+        made(f->mock.probe, f->writers[0].topic, 1); /* as a client does that hears of a failure */
         append(f, &f->writers[0], 5);
         await_all(f);
-        assert_ok(seen_of(f->probe, f->writers[0].tokens[8])->err);
+        assert_ok(seen_of(f->mock.probe, f->writers[0].tokens[8])->err);
         check(f, ONCE);
-        close_all(f);
 }
 
 /* --- the pool --- */
 
-static unsigned producers_of(struct fixture *f) { return producers_count(((struct kafka_log *)(void *)f->probe->log)->producers); }
+static unsigned producers_of(const struct mock_log *f) { return producers_count(mock_log_inside(f)->producers); }
 
 static void topics_that_come_and_go_do_not_pile_up(void **state)
 {
-        struct fixture *f = *state;
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
+        struct mock_log *f = *state;
         struct log_stream *lasting;
-        char topic[200];
 
-        limits.topics_per_producer = 8;
-        open_log(f, NULL, &limits);
+        f->limits.topics_per_producer = 8;
+        mock_log_open(f);
         lasting = made_stream(f->probe);
         for (unsigned i = 0; i < 60; i++) {
-                struct log_stream *stream;
+                struct log_stream *stream = new_stream(f, i);
 
-                snprintf(topic, sizeof topic, "%s-%u", f->probe->topic, i);
-                made(f->probe, topic, 1);
-                stream = stream_of(f->probe, topic, 0);
                 assert_int_equal(appended(f->probe, stream, bytes_of_text("x")), 0);
                 log_stream_put(f->probe->log, stream);
                 assert_int_equal(appended(f->probe, lasting, bytes_of_text("y")), i);
                 assert_true(producers_of(f) <= 2);
         }
-        assert_true(lasting->topic->producer->topics_known <= limits.topics_per_producer);
-        assert_int_equal(restarts(f), 0); /* made anew, not dead */
+        assert_true(lasting->topic->producer->topics_known <= f->limits.topics_per_producer);
+        assert_int_equal(counted(f, STAT_KAFKA_FATAL), 0); /* made anew, not dead */
         log_stream_put(f->probe->log, lasting);
-        close_all(f);
 }
 
 /* Many at once, each with a record, all of which go, in any order: one producer stays, for what comes. */
 static void producers_go_with_their_topics(void **state)
 {
         enum { STREAMS = 40, EACH = 8, SOME_PRIME = 13 };
-        struct fixture *f = *state;
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
+        struct mock_log *f = *state;
         struct log_stream *streams[STREAMS];
-        char topic[200];
 
-        limits.topics_per_producer = EACH;
-        open_log(f, NULL, &limits);
+        f->limits.topics_per_producer = EACH;
+        mock_log_open(f);
         for (unsigned i = 0; i < STREAMS; i++) {
-                snprintf(topic, sizeof topic, "%s-%u", f->probe->topic, i);
-                made(f->probe, topic, 1);
-                streams[i] = stream_of(f->probe, topic, 0);
+                streams[i] = new_stream(f, i);
                 appended(f->probe, streams[i], bytes_of_text("x"));
         }
         assert_true(producers_of(f) >= STREAMS / EACH);
@@ -561,7 +492,6 @@ static void producers_go_with_their_topics(void **state)
         for (uint64_t end = context_now_ms(&f->kafka.ctx) + MS; producers_of(f) > 1 && context_now_ms(&f->kafka.ctx) < end;)
                 probe_run(f->probe, 20);
         assert_int_equal(producers_of(f), 1);
-        close_all(f);
 }
 
 static void a_full_queue_of_librdkafka_is_waited_for(void **state)
@@ -569,51 +499,42 @@ static void a_full_queue_of_librdkafka_is_waited_for(void **state)
         static const struct kafka_property small[] = {{"queue.buffering.max.messages", "10"}};
         struct fixture *f = *state;
 
-        open_log(f, small, &LOG_LIMITS_DEFAULT);
-        open_writers(f, 4);
-        embedded_set_delay(f->probe->log, 1, 20);
+        open_writers(f, small, 4);
+        embedded_set_delay(f->mock.probe->log, 1, 20);
         append_to_all(f, 60);
         check_all_stored(f, ONCE);
-        close_all(f);
 }
 
 static void pressure_holds_while_the_broker_is_away(void **state)
 {
         struct fixture *f = *state;
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
 
-        limits.append_bytes_high = 100000;
-        limits.append_bytes_low = 50000;
-        open_log(f, NULL, &limits);
-        open_writers(f, 10);
-        embedded_set_down(f->probe->log, true);
-        while (!f->probe->pressure)
+        f->mock.limits.append_bytes_high = 100000;
+        f->mock.limits.append_bytes_low = 50000;
+        open_writers(f, NULL, 10);
+        embedded_set_down(f->mock.probe->log, true);
+        while (!f->mock.probe->pressure)
                 append_to_all(f, 1);
         append_to_all(f, 5); /* what comes all the same is not dropped */
-        probe_run(f->probe, 100);
-        assert_true(f->probe->pressure);
-        embedded_set_down(f->probe->log, false);
+        probe_run(f->mock.probe, 100);
+        assert_true(f->mock.probe->pressure);
+        embedded_set_down(f->mock.probe->log, false);
         check_all_stored(f, ONCE);
-        assert_false(f->probe->pressure);
-        assert_int_equal(f->probe->pressure_on, 1);
-        assert_int_equal(f->probe->pressure_off, 1);
-        close_all(f);
+        assert_false(f->mock.probe->pressure);
+        assert_int_equal(f->mock.probe->pressure_on, 1);
+        assert_int_equal(f->mock.probe->pressure_off, 1);
 }
 
 /* The helper has one job of a producer at a time: a producer that is about to end, and dies in the same turn, ends once. */
 static void G8_a_fatal_error_as_a_producer_is_about_to_end(void **state)
 {
-        struct fixture *f = *state;
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
+        struct mock_log *f = *state;
         struct log_stream *stream;
         struct producer *producer;
-        char topic[TEXT];
 
-        limits.topics_per_producer = 1;
-        open_log(f, NULL, &limits);
-        snprintf(topic, sizeof topic, "%s-x", f->probe->topic);
-        made(f->probe, topic, 1);
-        stream = stream_of(f->probe, topic, 0);
+        f->limits.topics_per_producer = 1;
+        mock_log_open(f);
+        stream = made_stream(f->probe);
         appended(f->probe, stream, bytes_of_text("x"));
         probe_run(f->probe, 200);
         producer = stream->topic->producer;
@@ -622,22 +543,21 @@ static void G8_a_fatal_error_as_a_producer_is_about_to_end(void **state)
         rd_kafka_test_fatal_error(producer->handle.rk, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "of the test");
         producer_retire(producer);
         probe_run(f->probe, 3000);
-        stream = stream_of(f->probe, topic, 0);
+        stream = stream_of(f->probe, f->probe->topic, 0);
         appended(f->probe, stream, bytes_of_text("y"));
         log_stream_put(f->probe->log, stream);
-        probe_close(f->probe);
 }
 
 /* What is cancelled and was no append leaves nothing behind, even while appends are under way. */
 static void what_is_cancelled_leaves_nothing(void **state)
 {
         enum { LOADS = 200 };
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         const struct kafka_log *log;
         struct log_stream *stream;
 
-        open_log(f, NULL, &LOG_LIMITS_DEFAULT);
-        log = (const struct kafka_log *)(const void *)f->probe->log;
+        mock_log_open(f);
+        log = mock_log_inside(f);
         stream = made_stream(f->probe);
         appended(f->probe, stream, bytes_of_text("x"));
         uint64_t push = ask_append(f->probe, stream, bytes_of_text("y"));
@@ -647,12 +567,14 @@ static void what_is_cancelled_leaves_nothing(void **state)
         assert_int_equal(producers_cancelled(log->producers), 0);
         assert_ok(await(f->probe, push)->err);
         log_stream_put(f->probe->log, stream);
-        probe_close(f->probe);
 }
+
+/* With writers, and without. */
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define MOCK_T(name) cmocka_unit_test_setup_teardown(name, mock_log_setup, mock_log_teardown)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
                 T(G8_a_fatal_error_loses_nothing_and_keeps_the_order),
                 T(I4_one_stream_keeps_its_order_through_a_fatal_error),
@@ -666,12 +588,12 @@ int main(void)
                 T(I2_what_is_refused_alone_is_not_in_the_log),
                 T(I4_a_refusal_among_hundreds_keeps_the_order),
                 T(R10_a_topic_that_may_not_be_written_is_said_so_and_comes_back),
-                T(topics_that_come_and_go_do_not_pile_up),
-                T(producers_go_with_their_topics),
+                MOCK_T(topics_that_come_and_go_do_not_pile_up),
+                MOCK_T(producers_go_with_their_topics),
                 T(a_full_queue_of_librdkafka_is_waited_for),
                 T(pressure_holds_while_the_broker_is_away),
-                T(G8_a_fatal_error_as_a_producer_is_about_to_end),
-                T(what_is_cancelled_leaves_nothing),
+                MOCK_T(G8_a_fatal_error_as_a_producer_is_about_to_end),
+                MOCK_T(what_is_cancelled_leaves_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

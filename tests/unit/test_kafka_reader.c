@@ -1,56 +1,11 @@
 /* The reading side on the mock cluster: what happens to readers when brokers go and come, leaders move or are missing, and what is kept for
  * them stays within its bounds. */
-#include "stream/kafka/embedded.h"
 #include "stream/kafka/reader_parts.h"
-#include "tests/support/kafka_backend.h"
-#include "tests/support/log_probe.h"
+#include "tests/support/mock_log.h"
 
-enum { MS = 30000, LEADERLESS = 140, LED = 6, LIST_OFFSETS = 2, FETCH = 1, NOT_LEADER = 6 };
+enum { MS = MOCK_LOG_MS, LEADERLESS = 140, LED = 6 };
 
-struct fixture {
-        struct kafka_backend kafka;
-        struct probe *probe;
-        struct log_limits limits;
-};
-
-static int setup(void **state)
-{
-        struct fixture *f = calloc(1, sizeof *f);
-
-        assert_non_null(f);
-        kafka_backend_init(&f->kafka, "embedded");
-        f->kafka.backend.patience_ms = MS;
-        f->limits = LOG_LIMITS_DEFAULT;
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        struct fixture *f = *state;
-
-        kafka_backend_clear(&f->kafka);
-        free(f);
-        return 0;
-}
-
-static void open_log(struct fixture *f) { f->probe = probe_open_with(&f->kafka.backend, &f->limits); }
-
-static uint64_t counted(const struct fixture *f, enum stat_id stat) { return f->kafka.ctx.stats.v[stat]; }
-
-static const struct reader *reader_of(const struct fixture *f) { return ((struct kafka_log *)(void *)f->probe->log)->reader; }
-
-static struct log_stream *new_stream(struct fixture *f, unsigned n, char name[static 160])
-{
-        snprintf(name, 160, "%s-%u", f->probe->topic, n);
-        made(f->probe, name, 1);
-        return stream_of(f->probe, name, 0);
-}
-
-static void write_as_another(struct fixture *f, const char *name, const char *text)
-{
-        assert_ok(f->kafka.backend.write(&f->kafka, f->probe->log, name, 0, bytes_of_text(text), 0));
-}
+static const struct reader *reader_of(const struct mock_log *f) { return mock_log_inside(f)->reader; }
 
 static void check_text(const struct seen *seen, uint64_t index, const char *text) { check_record(seen, 0, index, bytes_of_text(text)); }
 
@@ -61,12 +16,12 @@ struct work {
         uint64_t sweeps, fetches, at_ms;
 };
 
-static struct work work_now(struct fixture *f)
+static struct work work_now(struct mock_log *f)
 {
         return (struct work){counted(f, STAT_SWEEPS), counted(f, STAT_FETCHES), context_now_ms(&f->kafka.ctx)};
 }
 
-static void check_no_spin(struct fixture *f, struct work before, uint64_t fetches)
+static void check_no_spin(struct mock_log *f, struct work before, uint64_t fetches)
 {
         struct work now = work_now(f);
         uint64_t periods = (now.at_ms - before.at_ms) / f->limits.sweep_ms + 2;
@@ -79,12 +34,11 @@ static void check_no_spin(struct fixture *f, struct work before, uint64_t fetche
 /* Readers wait at the end and in the past while the brokers are away; nobody spins, and all get what is theirs. */
 static void readers_outlast_brokers_that_go_and_come(void **state)
 {
-        struct fixture *f = *state;
-        char name[160];
+        struct mock_log *f = *state;
 
         f->limits.tail_bytes = 0;
-        open_log(f);
-        struct log_stream *stream = new_stream(f, 0, name);
+        mock_log_open(f);
+        struct log_stream *stream = new_stream(f, 0);
         for (unsigned i = 0; i < 3; i++)
                 appended(f->probe, stream, bytes_of_text("old"));
         for (unsigned round = 0; round < 2; round++) {
@@ -95,25 +49,23 @@ static void readers_outlast_brokers_that_go_and_come(void **state)
                 uint64_t past = ask_read(f->probe, stream, usual(0, MS));
                 must_not_come(f->probe, waits, 1500);
                 embedded_set_down(f->probe->log, false);
-                write_as_another(f, name, "theirs");
+                write_as_another(f, stream, "theirs");
                 check_text(await(f->probe, waits), 3 + round, "theirs");
                 check_text(await(f->probe, past), 0, "old");
                 check_no_spin(f, before, 12);
         }
         log_stream_put(f->probe->log, stream);
-        probe_close(f->probe);
 }
 
 /* However long the brokers were away while a sweep was under way: what others write then is found no later than after any other sweep. */
 static void the_sweep_goes_on_after_a_long_absence(void **state)
 {
         enum { AWAY_MS = 8000 };
-        struct fixture *f = *state;
-        char name[160];
+        struct mock_log *f = *state;
 
         f->limits.tail_bytes = 0;
-        open_log(f);
-        struct log_stream *stream = new_stream(f, 0, name);
+        mock_log_open(f);
+        struct log_stream *stream = new_stream(f, 0);
         uint64_t waits = ask_read(f->probe, stream, usual(0, MS)), back_ms;
         must_not_come(f->probe, waits, 600);
         embedded_set_down(f->probe->log, true);
@@ -123,38 +75,37 @@ static void the_sweep_goes_on_after_a_long_absence(void **state)
         while (log_away(f->probe->log))
                 probe_run(f->probe, 20);
         back_ms = context_now_ms(&f->kafka.ctx);
-        write_as_another(f, name, "theirs");
+        write_as_another(f, stream, "theirs");
         check_text(await(f->probe, waits), 0, "theirs");
         assert_true(context_now_ms(&f->kafka.ctx) - back_ms < AWAY_MS - 2000);
         log_stream_put(f->probe->log, stream);
-        probe_close(f->probe);
 }
 
 /* The partition moves to another broker, back, and is without a leader for a while; records come on both sides. */
 static void readers_follow_the_leader(void **state)
 {
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         static const int leaders[] = {2, 1, -1, 2, -1, 1};
-        char name[160], text[16];
+        char text[16];
         uint64_t index = 0;
 
         static const struct kafka_property soon[] = {{"metadata.max.age.ms", "500"}};
         f->kafka.embedded_count = 2;
         f->kafka.properties = soon;
         f->kafka.property_count = 1;
-        open_log(f);
-        struct log_stream *stream = new_stream(f, 0, name);
+        mock_log_open(f);
+        struct log_stream *stream = new_stream(f, 0);
         struct work before = work_now(f);
         for (unsigned i = 0; i < sizeof leaders / sizeof leaders[0]; i++) {
                 uint64_t waits = ask_read(f->probe, stream, usual(index, MS));
                 must_not_come(f->probe, waits, 50);
-                embedded_set_leader(f->probe->log, name, 0, leaders[i]);
+                embedded_set_leader(f->probe->log, topic_of(stream), 0, leaders[i]);
                 if (leaders[i] < 0) {
                         must_not_come(f->probe, waits, 600);
                         continue;
                 }
                 snprintf(text, sizeof text, "theirs %u", i);
-                write_as_another(f, name, text);
+                write_as_another(f, stream, text);
                 check_text(await(f->probe, waits), index++, text);
                 assert_int_equal(appended(f->probe, stream, bytes_of_text("ours")), index);
                 check_text(await(f->probe, ask_read(f->probe, stream, usual(index, MS))), index, "ours");
@@ -162,40 +113,37 @@ static void readers_follow_the_leader(void **state)
         }
         check_no_spin(f, before, 60);
         log_stream_put(f->probe->log, stream);
-        probe_close(f->probe);
 }
 
 /* More partitions without a leader than there may be fetches, each with a reader that wants its past: the others are served all the same,
  * in the past and at the end. */
 static void streams_without_a_leader_do_not_hold_up_others(void **state)
 {
-        struct fixture *f = *state;
-        static char names[LEADERLESS][160];
+        struct mock_log *f = *state;
         struct log_stream *streams[LEADERLESS], *good;
         uint64_t tokens[LEADERLESS];
-        char name[160];
 
         f->limits.tail_bytes = 0;
-        open_log(f);
-        good = new_stream(f, LEADERLESS, name);
+        mock_log_open(f);
+        good = new_stream(f, LEADERLESS);
         appended(f->probe, good, bytes_of_text("zero"));
         for (unsigned i = 0; i < LEADERLESS; i++) {
-                streams[i] = new_stream(f, i, names[i]);
+                streams[i] = new_stream(f, i);
                 appended(f->probe, streams[i], bytes_of_text("lost for now"));
         }
         for (unsigned i = 0; i < LEADERLESS; i++)
-                embedded_set_leader(f->probe->log, names[i], 0, -1);
+                embedded_set_leader(f->probe->log, topic_of(streams[i]), 0, -1);
         for (unsigned i = 0; i < LEADERLESS; i++)
                 tokens[i] = ask_read(f->probe, streams[i], usual(i % 2, MS)); /* the past, or the end */
         for (unsigned i = 0; i < 3; i++) {
                 check_text(await(f->probe, ask_read(f->probe, good, usual(0, MS))), 0, "zero");
                 uint64_t waits = ask_read(f->probe, good, usual(1 + i, MS));
                 must_not_come(f->probe, waits, 20);
-                write_as_another(f, name, "theirs");
+                write_as_another(f, good, "theirs");
                 check_text(await(f->probe, waits), 1 + i, "theirs");
         }
         for (unsigned i = 0; i < LEADERLESS; i++)
-                embedded_set_leader(f->probe->log, names[i], 0, 1);
+                embedded_set_leader(f->probe->log, topic_of(streams[i]), 0, 1);
         for (unsigned i = 0; i < LEADERLESS; i += 2)
                 check_text(await(f->probe, tokens[i]), 0, "lost for now");
         for (unsigned i = 0; i < LEADERLESS; i++) {
@@ -203,28 +151,26 @@ static void streams_without_a_leader_do_not_hold_up_others(void **state)
                 log_stream_put(f->probe->log, streams[i]);
         }
         log_stream_put(f->probe->log, good);
-        probe_close(f->probe);
 }
 
 /* Streams of one broker, each with a record of ours, and a reader at the end of each. */
 struct led {
-        char names[LED][160];
         struct log_stream *streams[LED];
         uint64_t waits[LED];
 };
 
-static void led_by(struct fixture *f, struct led *led, unsigned first, int broker)
+static void led_by(struct mock_log *f, struct led *led, unsigned first, int broker)
 {
         for (unsigned i = 0; i < LED; i++) {
-                led->streams[i] = new_stream(f, first + i, led->names[i]);
-                embedded_set_leader(f->probe->log, led->names[i], 0, broker);
+                led->streams[i] = new_stream(f, first + i);
+                embedded_set_leader(f->probe->log, topic_of(led->streams[i]), 0, broker);
                 appended(f->probe, led->streams[i], bytes_of_text("ours"));
                 led->waits[i] = ask_read(f->probe, led->streams[i], usual(1, MS));
         }
         must_not_come(f->probe, led->waits[0], 600);
 }
 
-static void let_go(struct fixture *f, struct led *led)
+static void let_go(struct mock_log *f, struct led *led)
 {
         for (unsigned i = 0; i < LED; i++) {
                 if (!seen_of(f->probe, led->waits[i])->done) probe_cancel(f->probe, led->waits[i]);
@@ -232,10 +178,10 @@ static void let_go(struct fixture *f, struct led *led)
         }
 }
 
-static void each_gets_what_others_write(struct fixture *f, struct led *led)
+static void each_gets_what_others_write(struct mock_log *f, struct led *led)
 {
         for (unsigned i = 0; i < LED; i++)
-                write_as_another(f, led->names[i], "theirs");
+                write_as_another(f, led->streams[i], "theirs");
         for (unsigned i = 0; i < LED; i++)
                 check_text(await(f->probe, led->waits[i]), 1, "theirs");
 }
@@ -244,11 +190,11 @@ static void each_gets_what_others_write(struct fixture *f, struct led *led)
  * back. */
 static void a_broker_that_is_gone_holds_up_its_own_streams_alone(void **state)
 {
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         static struct led sick, good;
 
         f->kafka.embedded_count = 3;
-        open_log(f);
+        mock_log_open(f);
         led_by(f, &sick, 0, 2);
         led_by(f, &good, LED, 1);
         embedded_set_broker_down(f->probe->log, 2, true);
@@ -260,7 +206,6 @@ static void a_broker_that_is_gone_holds_up_its_own_streams_alone(void **state)
         each_gets_what_others_write(f, &sick);
         let_go(f, &sick);
         let_go(f, &good);
-        probe_close(f->probe);
 }
 
 /* One broker of three keeps its connections and does not answer: where the others' streams end is known as before, so what is in memory is
@@ -268,11 +213,11 @@ static void a_broker_that_is_gone_holds_up_its_own_streams_alone(void **state)
 static void a_broker_that_hangs_does_not_keep_others_from_being_asked(void **state)
 {
         enum { ROUNDS = 3, TRUSTED_MS = 1200 };
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         static struct led sick, good;
 
         f->kafka.embedded_count = 3;
-        open_log(f);
+        mock_log_open(f);
         led_by(f, &sick, 0, 2);
         led_by(f, &good, LED, 1);
         embedded_set_delay(f->probe->log, 2, 2 * MS);
@@ -284,19 +229,17 @@ static void a_broker_that_hangs_does_not_keep_others_from_being_asked(void **sta
         assert_null(log_away(f->probe->log));
         let_go(f, &sick);
         let_go(f, &good);
-        probe_close(f->probe);
 }
 
 /* A stop waits for an append while Kafka is away; readers of the past are told at once, and when Kafka comes back nothing is begun for
  * them. */
 static void kafka_comes_back_while_the_log_stops(void **state)
 {
-        struct fixture *f = *state;
-        char name[160];
+        struct mock_log *f = *state;
 
         f->limits.tail_bytes = 0;
-        open_log(f);
-        struct log_stream *stream = new_stream(f, 0, name);
+        mock_log_open(f);
+        struct log_stream *stream = new_stream(f, 0);
         appended(f->probe, stream, bytes_of_text("zero"));
         while (log_away(f->probe->log))
                 probe_run(f->probe, 20);
@@ -314,7 +257,6 @@ static void kafka_comes_back_while_the_log_stops(void **state)
         probe_run(f->probe, 50);
         assert_true(f->probe->stopped);
         log_stream_put(f->probe->log, stream);
-        probe_close(f->probe);
 }
 
 /* --- bounds ------------------------------------------------------------------------------------------------------------------ */
@@ -323,49 +265,45 @@ static void kafka_comes_back_while_the_log_stops(void **state)
 static void consumers_are_renewed(void **state)
 {
         enum { STREAMS = 41, KNOWN = 5 };
-        struct fixture *f = *state;
-        char name[160];
+        struct mock_log *f = *state;
 
         f->limits.tail_bytes = 0;
         f->limits.topics_per_consumer = KNOWN;
-        open_log(f);
-        struct log_stream *followed = new_stream(f, STREAMS, name);
+        mock_log_open(f);
+        struct log_stream *followed = new_stream(f, STREAMS);
         uint64_t waits = ask_read(f->probe, followed, usual(0, MS));
         must_not_come(f->probe, waits, 20);
-        write_as_another(f, name, "theirs");
+        write_as_another(f, followed, "theirs");
         check_text(await(f->probe, waits), 0, "theirs"); /* now it is followed, by the other consumer */
         for (unsigned i = 0; i < STREAMS; i++) {
-                char other[160];
-                struct log_stream *stream = new_stream(f, i, other);
+                struct log_stream *stream = new_stream(f, i);
 
-                appended(f->probe, stream, bytes_of_text(other));
-                check_text(await(f->probe, ask_read(f->probe, stream, usual(0, MS))), 0, other);
+                appended(f->probe, stream, bytes_of_text(topic_of(stream)));
+                check_text(await(f->probe, ask_read(f->probe, stream, usual(0, MS))), 0, topic_of(stream));
                 log_stream_put(f->probe->log, stream);
         }
         assert_in_range(counted(f, STAT_KAFKA_CONSUMERS_RENEWED), STREAMS / KNOWN - 1, STREAMS / KNOWN + 1);
         waits = ask_read(f->probe, followed, usual(1, MS));
         must_not_come(f->probe, waits, 20);
-        write_as_another(f, name, "theirs too");
+        write_as_another(f, followed, "theirs too");
         check_text(await(f->probe, waits), 1, "theirs too");
         log_stream_put(f->probe->log, followed);
-        probe_close(f->probe);
 }
 
 /* The same of the instance that looks for ends. Who waits meanwhile is served. */
 static void the_instance_that_watches_is_renewed(void **state)
 {
         enum { STREAMS = 60, KNOWN = 5, PER_RENEWAL = KNOWN + 2 * 2 };
-        struct fixture *f = *state;
-        char name[160], other[160];
+        struct mock_log *f = *state;
 
         f->limits.tail_bytes = 0;
         f->limits.topics_per_consumer = KNOWN;
         f->limits.sweep_ms = 20;
-        open_log(f);
-        struct log_stream *lasting = new_stream(f, STREAMS, name);
+        mock_log_open(f);
+        struct log_stream *lasting = new_stream(f, STREAMS);
         uint64_t waits = ask_read(f->probe, lasting, usual(0, 2 * MS));
         for (unsigned i = 0; i < STREAMS; i++) {
-                struct log_stream *stream = new_stream(f, i, other);
+                struct log_stream *stream = new_stream(f, i);
                 uint64_t read = ask_read(f->probe, stream, usual(0, MS));
 
                 for (uint64_t end = context_now_ms(&f->kafka.ctx) + MS; !stream->read.watched_by && context_now_ms(&f->kafka.ctx) < end;)
@@ -376,26 +314,24 @@ static void the_instance_that_watches_is_renewed(void **state)
         }
         assert_in_range(counted(f, STAT_KAFKA_CONSUMERS_RENEWED), STREAMS / PER_RENEWAL / 2, STREAMS / KNOWN);
         assert_false(seen_of(f->probe, waits)->done);
-        write_as_another(f, name, "theirs");
+        write_as_another(f, lasting, "theirs");
         check_text(await(f->probe, waits), 0, "theirs");
         log_stream_put(f->probe->log, lasting);
-        probe_close(f->probe);
 }
 
 /* What is kept of the past for readers stays below its bound, whoever reads, and is forgotten when nobody has read it for a while. */
 static void fetched_records_stay_within_their_bound(void **state)
 {
         enum { STREAMS = 8, RECORDS = 40 };
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         struct log_stream *streams[STREAMS];
         static uint8_t memory[1000];
-        char name[160];
 
         f->limits.tail_bytes = 0;
         f->limits.fetched_bytes = 200000; /* three runs of 64 KiB */
-        open_log(f);
+        mock_log_open(f);
         for (unsigned s = 0; s < STREAMS; s++) {
-                streams[s] = new_stream(f, s, name);
+                streams[s] = new_stream(f, s);
                 for (unsigned i = 0; i < RECORDS; i++)
                         ask_append(f->probe, streams[s], made_up(memory, sizeof memory, i));
                 appended(f->probe, streams[s], BYTES_NONE);
@@ -413,19 +349,17 @@ static void fetched_records_stay_within_their_bound(void **state)
         assert_int_equal(reader_of(f)->runs_bytes, 0);
         for (unsigned s = 0; s < STREAMS; s++)
                 log_stream_put(f->probe->log, streams[s]);
-        probe_close(f->probe);
 }
 
 /* C5: empty records (tombstones) weigh what their places weigh, so that a flood of them is fetched in pieces as all else is. */
 static void C5_a_flood_of_empty_records_is_bounded(void **state)
 {
         enum { EMPTY = 25000 };
-        struct fixture *f = *state;
-        char name[160];
+        struct mock_log *f = *state;
 
         f->limits.tail_bytes = 0;
-        open_log(f);
-        struct log_stream *stream = new_stream(f, 0, name);
+        mock_log_open(f);
+        struct log_stream *stream = new_stream(f, 0);
         for (unsigned i = 0; i < EMPTY; i++)
                 log_append(f->probe->log, stream, BYTES_NONE, UINT64_MAX - i), log_cancel(f->probe->log, UINT64_MAX - i);
         assert_int_equal(appended(f->probe, stream, bytes_of_text("true")), EMPTY);
@@ -442,19 +376,17 @@ static void C5_a_flood_of_empty_records_is_bounded(void **state)
         }
         assert_in_range(counted(f, STAT_FETCHES) - fetches, 3, 4);
         log_stream_put(f->probe->log, stream);
-        probe_close(f->probe);
 }
 
 /* Thousands of reads of one stream: each is told, in the order in which they were asked for. */
 static void many_readers_of_one_stream_are_served_in_order(void **state)
 {
         enum { READS = 2000 };
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         static uint64_t tokens[READS];
-        char name[160];
 
-        open_log(f);
-        struct log_stream *stream = new_stream(f, 0, name);
+        mock_log_open(f);
+        struct log_stream *stream = new_stream(f, 0);
         for (unsigned i = 0; i < READS; i++)
                 tokens[i] = ask_read(f->probe, stream, usual(0, MS));
         probe_run(f->probe, 20);
@@ -469,10 +401,9 @@ static void many_readers_of_one_stream_are_served_in_order(void **state)
                 last = i;
         }
         log_stream_put(f->probe->log, stream);
-        probe_close(f->probe);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, mock_log_setup, mock_log_teardown)
 
 int main(void)
 {
