@@ -7,7 +7,37 @@ enum { MS = MOCK_LOG_MS, LEADERLESS = 140, LED = 6 };
 
 static const struct reader *reader_of(const struct mock_log *f) { return mock_log_inside(f)->reader; }
 
+/* Nothing is kept in memory, so that all that is read has to be fetched. */
+static void open_without_tail(struct mock_log *f)
+{
+        f->limits.tail_bytes = 0;
+        mock_log_open(f);
+}
+
+/* Until it is known that Kafka can be reached, or cannot. */
+static void until_away(struct mock_log *f, bool away)
+{
+        while (away != (log_away(f->probe->log) != NULL))
+                probe_run(f->probe, 20);
+}
+
 static void check_text(const struct seen *seen, uint64_t index, const char *text) { check_record(seen, 0, index, bytes_of_text(text)); }
+
+/* Who reads from there on gets this first. */
+static void check_read(struct mock_log *f, struct log_stream *stream, uint64_t index, const char *text)
+{
+        check_text(await(f->probe, ask_read(f->probe, stream, usual(index, MS))), index, text);
+}
+
+/* Who waits at the end gets what somebody else writes then. */
+static void check_wait(struct mock_log *f, struct log_stream *stream, uint64_t end, const char *text)
+{
+        uint64_t waits = ask_read(f->probe, stream, usual(end, MS));
+
+        must_not_come(f->probe, waits, 20);
+        write_as_another(f, stream, text);
+        check_text(await(f->probe, waits), end, text);
+}
 
 /* --- brokers ----------------------------------------------------------------------------------------------------------------- */
 
@@ -36,8 +66,7 @@ static void readers_outlast_brokers_that_go_and_come(void **state)
 {
         struct mock_log *f = *state;
 
-        f->limits.tail_bytes = 0;
-        mock_log_open(f);
+        open_without_tail(f);
         struct log_stream *stream = new_stream(f, 0);
         for (unsigned i = 0; i < 3; i++)
                 appended(f->probe, stream, bytes_of_text("old"));
@@ -63,8 +92,7 @@ static void the_sweep_goes_on_after_a_long_absence(void **state)
         enum { AWAY_MS = 8000 };
         struct mock_log *f = *state;
 
-        f->limits.tail_bytes = 0;
-        mock_log_open(f);
+        open_without_tail(f);
         struct log_stream *stream = new_stream(f, 0);
         uint64_t waits = ask_read(f->probe, stream, usual(0, MS)), back_ms;
         must_not_come(f->probe, waits, 600);
@@ -72,8 +100,7 @@ static void the_sweep_goes_on_after_a_long_absence(void **state)
         must_not_come(f->probe, waits, AWAY_MS);
         assert_non_null(log_away(f->probe->log));
         embedded_set_down(f->probe->log, false);
-        while (log_away(f->probe->log))
-                probe_run(f->probe, 20);
+        until_away(f, false);
         back_ms = context_now_ms(&f->kafka.ctx);
         write_as_another(f, stream, "theirs");
         check_text(await(f->probe, waits), 0, "theirs");
@@ -108,8 +135,7 @@ static void readers_follow_the_leader(void **state)
                 write_as_another(f, stream, text);
                 check_text(await(f->probe, waits), index++, text);
                 assert_int_equal(appended(f->probe, stream, bytes_of_text("ours")), index);
-                check_text(await(f->probe, ask_read(f->probe, stream, usual(index, MS))), index, "ours");
-                index++;
+                check_read(f, stream, index++, "ours");
         }
         check_no_spin(f, before, 60);
         log_stream_put(f->probe->log, stream);
@@ -123,8 +149,7 @@ static void streams_without_a_leader_do_not_hold_up_others(void **state)
         struct log_stream *streams[LEADERLESS], *good;
         uint64_t tokens[LEADERLESS];
 
-        f->limits.tail_bytes = 0;
-        mock_log_open(f);
+        open_without_tail(f);
         good = new_stream(f, LEADERLESS);
         appended(f->probe, good, bytes_of_text("zero"));
         for (unsigned i = 0; i < LEADERLESS; i++) {
@@ -136,11 +161,8 @@ static void streams_without_a_leader_do_not_hold_up_others(void **state)
         for (unsigned i = 0; i < LEADERLESS; i++)
                 tokens[i] = ask_read(f->probe, streams[i], usual(i % 2, MS)); /* the past, or the end */
         for (unsigned i = 0; i < 3; i++) {
-                check_text(await(f->probe, ask_read(f->probe, good, usual(0, MS))), 0, "zero");
-                uint64_t waits = ask_read(f->probe, good, usual(1 + i, MS));
-                must_not_come(f->probe, waits, 20);
-                write_as_another(f, good, "theirs");
-                check_text(await(f->probe, waits), 1 + i, "theirs");
+                check_read(f, good, 0, "zero");
+                check_wait(f, good, 1 + i, "theirs");
         }
         for (unsigned i = 0; i < LEADERLESS; i++)
                 embedded_set_leader(f->probe->log, topic_of(streams[i]), 0, 1);
@@ -170,6 +192,15 @@ static void led_by(struct mock_log *f, struct led *led, unsigned first, int brok
         must_not_come(f->probe, led->waits[0], 600);
 }
 
+/* Three brokers, of which one is to become sick, and streams of it and of another one. */
+static void open_led(struct mock_log *f, struct led *sick, struct led *good)
+{
+        f->kafka.embedded_count = 3;
+        mock_log_open(f);
+        led_by(f, sick, 0, 2);
+        led_by(f, good, LED, 1);
+}
+
 static void let_go(struct mock_log *f, struct led *led)
 {
         for (unsigned i = 0; i < LED; i++) {
@@ -193,10 +224,7 @@ static void a_broker_that_is_gone_holds_up_its_own_streams_alone(void **state)
         struct mock_log *f = *state;
         static struct led sick, good;
 
-        f->kafka.embedded_count = 3;
-        mock_log_open(f);
-        led_by(f, &sick, 0, 2);
-        led_by(f, &good, LED, 1);
+        open_led(f, &sick, &good);
         embedded_set_broker_down(f->probe->log, 2, true);
         must_not_come(f->probe, good.waits[0], 600);
         each_gets_what_others_write(f, &good);
@@ -216,15 +244,12 @@ static void a_broker_that_hangs_does_not_keep_others_from_being_asked(void **sta
         struct mock_log *f = *state;
         static struct led sick, good;
 
-        f->kafka.embedded_count = 3;
-        mock_log_open(f);
-        led_by(f, &sick, 0, 2);
-        led_by(f, &good, LED, 1);
+        open_led(f, &sick, &good);
         embedded_set_delay(f->probe->log, 2, 2 * MS);
         for (unsigned round = 0; round < ROUNDS; round++) {
                 must_not_come(f->probe, sick.waits[0], TRUSTED_MS);
                 for (unsigned i = 0; i < LED; i++)
-                        check_text(await(f->probe, ask_read(f->probe, good.streams[i], usual(0, MS))), 0, "ours");
+                        check_read(f, good.streams[i], 0, "ours");
         }
         assert_null(log_away(f->probe->log));
         let_go(f, &sick);
@@ -237,15 +262,12 @@ static void kafka_comes_back_while_the_log_stops(void **state)
 {
         struct mock_log *f = *state;
 
-        f->limits.tail_bytes = 0;
-        mock_log_open(f);
+        open_without_tail(f);
         struct log_stream *stream = new_stream(f, 0);
         appended(f->probe, stream, bytes_of_text("zero"));
-        while (log_away(f->probe->log))
-                probe_run(f->probe, 20);
+        until_away(f, false);
         embedded_set_down(f->probe->log, true);
-        while (!log_away(f->probe->log))
-                probe_run(f->probe, 20);
+        until_away(f, true);
         uint64_t append = ask_append(f->probe, stream, bytes_of_text("one")), past = ask_read(f->probe, stream, usual(0, MS));
         must_not_come(f->probe, past, 50);
         f->probe->calls++;
@@ -267,26 +289,19 @@ static void consumers_are_renewed(void **state)
         enum { STREAMS = 41, KNOWN = 5 };
         struct mock_log *f = *state;
 
-        f->limits.tail_bytes = 0;
         f->limits.topics_per_consumer = KNOWN;
-        mock_log_open(f);
+        open_without_tail(f);
         struct log_stream *followed = new_stream(f, STREAMS);
-        uint64_t waits = ask_read(f->probe, followed, usual(0, MS));
-        must_not_come(f->probe, waits, 20);
-        write_as_another(f, followed, "theirs");
-        check_text(await(f->probe, waits), 0, "theirs"); /* now it is followed, by the other consumer */
+        check_wait(f, followed, 0, "theirs"); /* now it is followed, by the other consumer */
         for (unsigned i = 0; i < STREAMS; i++) {
                 struct log_stream *stream = new_stream(f, i);
 
                 appended(f->probe, stream, bytes_of_text(topic_of(stream)));
-                check_text(await(f->probe, ask_read(f->probe, stream, usual(0, MS))), 0, topic_of(stream));
+                check_read(f, stream, 0, topic_of(stream));
                 log_stream_put(f->probe->log, stream);
         }
         assert_in_range(counted(f, STAT_KAFKA_CONSUMERS_RENEWED), STREAMS / KNOWN - 1, STREAMS / KNOWN + 1);
-        waits = ask_read(f->probe, followed, usual(1, MS));
-        must_not_come(f->probe, waits, 20);
-        write_as_another(f, followed, "theirs too");
-        check_text(await(f->probe, waits), 1, "theirs too");
+        check_wait(f, followed, 1, "theirs too");
         log_stream_put(f->probe->log, followed);
 }
 
@@ -296,10 +311,9 @@ static void the_instance_that_watches_is_renewed(void **state)
         enum { STREAMS = 60, KNOWN = 5, PER_RENEWAL = KNOWN + 2 * 2 };
         struct mock_log *f = *state;
 
-        f->limits.tail_bytes = 0;
         f->limits.topics_per_consumer = KNOWN;
         f->limits.sweep_ms = 20;
-        mock_log_open(f);
+        open_without_tail(f);
         struct log_stream *lasting = new_stream(f, STREAMS);
         uint64_t waits = ask_read(f->probe, lasting, usual(0, 2 * MS));
         for (unsigned i = 0; i < STREAMS; i++) {
@@ -327,9 +341,8 @@ static void fetched_records_stay_within_their_bound(void **state)
         struct log_stream *streams[STREAMS];
         static uint8_t memory[1000];
 
-        f->limits.tail_bytes = 0;
         f->limits.fetched_bytes = 200000; /* three runs of 64 KiB */
-        mock_log_open(f);
+        open_without_tail(f);
         for (unsigned s = 0; s < STREAMS; s++) {
                 streams[s] = new_stream(f, s);
                 for (unsigned i = 0; i < RECORDS; i++)
@@ -357,8 +370,7 @@ static void C5_a_flood_of_empty_records_is_bounded(void **state)
         enum { EMPTY = 25000 };
         struct mock_log *f = *state;
 
-        f->limits.tail_bytes = 0;
-        mock_log_open(f);
+        open_without_tail(f);
         struct log_stream *stream = new_stream(f, 0);
         for (unsigned i = 0; i < EMPTY; i++)
                 log_append(f->probe->log, stream, BYTES_NONE, UINT64_MAX - i), log_cancel(f->probe->log, UINT64_MAX - i);
