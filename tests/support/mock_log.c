@@ -6,7 +6,7 @@
 void mock_log_init(struct mock_log *f)
 {
         kafka_backend_init(&f->kafka, "embedded");
-        f->kafka.backend.patience_ms = MOCK_LOG_MS;
+        f->kafka.backend.patience_ms = f->kafka.sibling.patience_ms = MOCK_LOG_MS;
         f->limits = LOG_LIMITS_DEFAULT;
         f->probe = NULL;
 }
@@ -52,7 +52,7 @@ void mock_log_close(struct mock_log *f)
 
 const struct kafka_log *mock_log_inside(const struct mock_log *f) { return (const struct kafka_log *)(const void *)f->probe->log; }
 
-/* --- counters --- */
+/* --- waiting --- */
 
 uint64_t counted(const struct mock_log *f, enum stat_id stat) { return f->kafka.ctx.stats.v[stat]; }
 
@@ -75,6 +75,12 @@ void until_counted(struct mock_log *f, enum stat_id stat, uint64_t count)
 
         f->kafka.backend.run(&f->kafka, is_beyond, &wanted, MOCK_LOG_MS);
         assert_true(is_beyond(&wanted));
+}
+
+void until_away(struct mock_log *f, bool away)
+{
+        while (away != (log_away(f->probe->log) != NULL))
+                probe_run(f->probe, 20);
 }
 
 /* --- streams --- */

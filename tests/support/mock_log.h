@@ -32,6 +32,8 @@ const struct kafka_log *mock_log_inside(const struct mock_log *f);
 uint64_t counted(const struct mock_log *f, enum stat_id stat);
 /* Runs until the counter is beyond `count`. */
 void until_counted(struct mock_log *f, enum stat_id stat, uint64_t count);
+/* Runs until the log knows that Kafka can be reached, or cannot. */
+void until_away(struct mock_log *f, bool away);
 
 /* Makes number n of the test's own topics, with one partition. */
 struct log_stream *new_stream(struct mock_log *f, unsigned n);

@@ -1,274 +1,183 @@
 /* The readers' indexes while Kafka's group coordinator is not there yet, has moved, or does not answer at all: look-ups and saves are tried
  * again, never answered wrongly, and the process goes on (librdkafka 2.0.2 ends one that asks by an instance without a group). And how
  * many saves become requests. */
-#include "stream/kafka/embedded.h"
 #include "stream/kafka/index.h"
-#include "stream/kafka/kafka.h"
-#include "tests/support/test.h"
-#include "tests/support/tsan_threads.h"
-#include "transport/loop.h"
+#include "tests/support/mock_log.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9, FIND_COORDINATOR = 10, DEADLINE_MS = 30000, NEVER_MS = 3600000 };
+enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9, FIND_COORDINATOR = 10, MS = MOCK_LOG_MS, NEVER_MS = 3600000 };
 enum { LOAD_IN_PROGRESS = 14, NOT_AVAILABLE = 15, NOT_COORDINATOR = 16 };
 
-struct fixture {
-        struct context ctx;
-        struct loop *loop;
-        struct log *log;
-        uint64_t token; /* of the latest completion */
-        struct log_result result;
-        bool stopped;
-};
+/* --- a log with a stream "s" ------------------------------------------------------------------------------------------------- */
 
-static void done(void *user, const struct log_result *result)
+static void open_log(struct mock_log *f)
 {
-        struct fixture *f = user;
-
-        f->token = result->token;
-        f->result = *result;
+        mock_log_open(f);
+        made(f->probe, "s", 1);
 }
 
-static void pressure(void *user, bool high)
+static void open_impatient(struct mock_log *f)
 {
-        (void)user;
-        (void)high;
+        f->limits.index_answer_ms = 500;
+        open_log(f);
 }
 
-static void stopped(void *user)
+/* One save at a time, five readers, two of each connection. */
+static void open_shared(struct mock_log *f)
 {
-        struct fixture *f = user;
-
-        f->stopped = true;
+        f->limits.index_saves_in_flight = 1;
+        f->limits.index_entries = 5;
+        f->limits.index_entries_per_conn = 2;
+        open_log(f);
 }
 
-static const struct log_events events = {done, pressure, stopped};
+static const struct index *index_of(const struct mock_log *f) { return mock_log_inside(f)->index; }
 
-static void await(struct fixture *f, uint64_t token)
+static void save(struct mock_log *f, const char *client, uint64_t index, uint64_t conn)
 {
-        uint64_t end = context_now_ms(&f->ctx) + DEADLINE_MS;
-
-        while (f->token != token) {
-                if (context_now_ms(&f->ctx) > end) fail_msg("no completion of %llu in time", (unsigned long long)token);
-                loop_run_once(f->loop);
-        }
+        f->probe->calls++;
+        log_index_save(f->probe->log, client, "s", 0, index, conn);
+        f->probe->calls--;
 }
 
-static int setup_with(void **state, struct log_limits limits)
-{
-        struct fixture *f = calloc(1, sizeof *f);
-        struct kafka_config config = {.brokers = "embedded", .replication_factor = 1, .limits = limits};
-        struct reason why;
+static const struct seen *load(struct mock_log *f, const char *client) { return await(f->probe, ask_load(f->probe, client, "s", 0)); }
 
-        tsan_threads_use();
-        context_init(&f->ctx);
-        f->loop = loop_new(&f->ctx);
-        if (kafka_log_new(f->loop, &config, &events, f, &f->log, &why)) fail_msg("%s", why.text);
-        log_create(f->log, "s", 1, 1);
-        await(f, 1);
-        assert_ok(f->result.err);
-        *state = f;
-        return 0;
+static void until_saved(struct mock_log *f)
+{
+        while (!index_is_saved(index_of(f)))
+                probe_run(f->probe, 1);
 }
 
-static int setup(void **state)
+static void check_index(const struct seen *seen, uint64_t index)
 {
-        return setup_with(state, LOG_LIMITS_DEFAULT);
+        assert_ok(seen->err);
+        assert_true(seen->present);
+        assert_int_equal(seen->index, index);
 }
 
-static int setup_impatient(void **state)
+static void check_absent(const struct seen *seen)
 {
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
-
-        limits.index_answer_ms = 500;
-        return setup_with(state, limits);
+        assert_ok(seen->err);
+        assert_false(seen->present);
 }
 
-static int setup_narrow(void **state)
+/* What Kafka has, asked through a log that knows nothing of ours. */
+static void check_saved(struct mock_log *f, const char *client, uint64_t index)
 {
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
+        struct probe *other = probe_open_with(&f->kafka.sibling, &LOG_LIMITS_DEFAULT);
 
-        limits.index_saves_in_flight = 3;
-        return setup_with(state, limits);
+        check_index(await(other, ask_load(other, client, "s", 0)), index);
+        probe_close(other);
 }
 
-static int setup_small(void **state)
+/* --- Kafka's answers --------------------------------------------------------------------------------------------------------- */
+
+static void check_error(struct mock_log *f, int16_t error, uint64_t index)
 {
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
-
-        limits.index_entries = 2;
-        return setup_with(state, limits);
-}
-
-static int setup_shared(void **state)
-{
-        struct log_limits limits = LOG_LIMITS_DEFAULT;
-
-        limits.index_saves_in_flight = 1;
-        limits.index_entries = 5;
-        limits.index_entries_per_conn = 2;
-        return setup_with(state, limits);
-}
-
-static int teardown(void **state)
-{
-        struct fixture *f = *state;
-
-        log_free(f->log);
-        loop_free(f->loop);
-        context_clear(&f->ctx);
-        free(f);
-        return 0;
-}
-
-static void check_error(struct fixture *f, int16_t error)
-{
-        static uint64_t token = 100;
-
-        log_index_save(f->log, "reader", "s", 0, 41 + token, 1);
-        embedded_push_error(f->log, OFFSET_FETCH, error, 3);
-        log_index_load(f->log, "another", "s", 0, ++token);
-        await(f, token);
-        assert_ok(f->result.err);
-        assert_false(f->result.present);
-        embedded_push_error(f->log, OFFSET_COMMIT, error, 2);
-        log_index_save(f->log, "reader", "s", 0, 42 + token, 1);
-        log_index_load(f->log, "reader", "s", 0, token + 1);
-        await(f, ++token);
-        assert_true(f->result.present);
-        assert_int_equal(f->result.index, 41 + token);
+        save(f, "reader", index, 1);
+        embedded_push_error(f->probe->log, OFFSET_FETCH, error, 3);
+        check_absent(load(f, "another"));
+        embedded_push_error(f->probe->log, OFFSET_COMMIT, error, 2);
+        save(f, "reader", index + 1, 1);
+        check_index(load(f, "reader"), index + 1);
 }
 
 static void test_coordinator_errors(void **state)
 {
-        check_error(*state, NOT_COORDINATOR);
-        check_error(*state, NOT_AVAILABLE);
-        check_error(*state, LOAD_IN_PROGRESS);
-}
-
-static uint64_t renewals(struct fixture *f)
-{
-        return f->ctx.stats.v[STAT_KAFKA_CONTROL];
-}
-
-/* What Kafka has, asked through a log that knows nothing of ours. */
-static void check_saved(struct fixture *f, const char *client, uint64_t index)
-{
-        struct kafka_config config = {.brokers = embedded_brokers(f->log), .replication_factor = 1, .limits = LOG_LIMITS_DEFAULT};
-        struct reason why;
-        struct log *other;
-
-        if (kafka_log_new(f->loop, &config, &events, f, &other, &why)) fail_msg("%s", why.text);
-        f->token = 0; /* of an earlier check */
-        log_index_load(other, client, "s", 0, 900);
-        await(f, 900);
-        assert_ok(f->result.err);
-        assert_true(f->result.present);
-        assert_int_equal(f->result.index, index);
-        log_free(other);
-}
-
-static void stop(struct fixture *f)
-{
-        log_stop(f->log, DEADLINE_MS);
-        while (!f->stopped) loop_run_once(f->loop);
+        open_log(*state);
+        check_error(*state, NOT_COORDINATOR, 41);
+        check_error(*state, NOT_AVAILABLE, 42);
+        check_error(*state, LOAD_IN_PROGRESS, 43);
 }
 
 static void a_look_up_without_an_answer_is_asked_again(void **state)
 {
         static const int16_t requests[] = {OFFSET_FETCH, FIND_COORDINATOR};
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
 
+        open_impatient(f);
         for (size_t i = 0; i < 2; i++) {
                 char client[16] = {(char)('a' + i)};
 
-                embedded_push_late(f->log, requests[i], 0, NEVER_MS, 1);
-                log_index_load(f->log, client, "s", 0, 10 + i);
-                await(f, 10 + i);
-                assert_ok(f->result.err);
-                assert_false(f->result.present);
-                assert_int_equal(renewals(f), i + 1);
+                embedded_push_late(f->probe->log, requests[i], 0, NEVER_MS, 1);
+                check_absent(load(f, client));
+                assert_int_equal(counted(f, STAT_KAFKA_CONTROL), i + 1);
         }
-        log_create(f->log, "t", 1, 20); /* the rest goes on by the new instance */
-        await(f, 20);
-        assert_ok(f->result.err);
+        made(f->probe, "t", 1); /* the rest goes on by the new instance */
 }
 
 static void a_save_without_an_answer_is_sent_again(void **state)
 {
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
 
-        embedded_push_late(f->log, OFFSET_COMMIT, 0, NEVER_MS, 1);
-        log_index_save(f->log, "reader", "s", 0, 5, 1);
-        while (renewals(f) == 0) loop_run_once(f->loop);
-        log_index_save(f->log, "reader", "s", 0, 6, 1);
-        stop(f);
+        open_impatient(f);
+        embedded_push_late(f->probe->log, OFFSET_COMMIT, 0, NEVER_MS, 1);
+        save(f, "reader", 5, 1);
+        until_counted(f, STAT_KAFKA_CONTROL, 0);
+        save(f, "reader", 6, 1);
+        probe_stop(f->probe, MS);
         check_saved(f, "reader", 6);
 }
 
 static void no_instance_is_given_up_while_kafka_is_away(void **state)
 {
-        struct fixture *f = *state;
-        uint64_t end, before;
+        struct mock_log *f = *state;
+        uint64_t look_up, before;
 
-        while (log_away(f->log)) loop_run_once(f->loop);
-        embedded_set_down(f->log, true);
-        while (!log_away(f->log)) loop_run_once(f->loop);
-        before = renewals(f); /* what was asked before may have become late before it was known why */
-        log_index_load(f->log, "reader", "s", 0, 10);
-        end = context_now_ms(&f->ctx) + 1500; /* three times its patience */
-        while (context_now_ms(&f->ctx) < end) loop_run_once(f->loop);
-        assert_int_equal(renewals(f), before);
-        embedded_set_down(f->log, false);
-        await(f, 10);
-        assert_ok(f->result.err);
+        open_impatient(f);
+        until_away(f, false);
+        embedded_set_down(f->probe->log, true);
+        until_away(f, true);
+        before = counted(f, STAT_KAFKA_CONTROL); /* what was asked before may have become late before it was known why */
+        look_up = ask_load(f->probe, "reader", "s", 0);
+        probe_run(f->probe, 3 * f->limits.index_answer_ms);
+        assert_int_equal(counted(f, STAT_KAFKA_CONTROL), before);
+        embedded_set_down(f->probe->log, false);
+        assert_ok(await(f->probe, look_up)->err);
 }
+
+/* --- how many saves become requests ------------------------------------------------------------------------------------------ */
 
 /* Requests that have come to Kafka since embedded_push_late(..., count). */
-static size_t came(struct fixture *f, size_t count)
-{
-        return count - embedded_errors_left(f->log, OFFSET_COMMIT);
-}
+static size_t came(struct mock_log *f, size_t count) { return count - embedded_errors_left(f->probe->log, OFFSET_COMMIT); }
 
 static void saves_of_one_reader_are_few(void **state)
 {
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
         uint64_t start;
 
-        log_index_save(f->log, "reader", "s", 0, 0, 1);
-        log_index_load(f->log, "another", "s", 0, 10); /* the coordinator is known */
-        await(f, 10);
-        start = context_now_ms(&f->ctx);
-        embedded_push_late(f->log, OFFSET_COMMIT, 0, 0, 1000);
+        open_log(f);
+        save(f, "reader", 0, 1);
+        load(f, "another"); /* the coordinator is known */
+        start = context_now_ms(&f->kafka.ctx);
+        embedded_push_late(f->probe->log, OFFSET_COMMIT, 0, 0, 1000);
         for (uint64_t i = 1; i <= 2000; i++) {
-                log_index_save(f->log, "reader", "s", 0, i, 1);
-                if (i % 100 == 0) loop_run_once(f->loop);
+                save(f, "reader", i, 1);
+                if (i % 100 == 0) loop_run_once(f->kafka.loop);
         }
-        stop(f);
-        assert_in_range(came(f, 1000), 1, 3 + (context_now_ms(&f->ctx) - start) / 100);
+        probe_stop(f->probe, MS);
+        assert_in_range(came(f, 1000), 1, 3 + (context_now_ms(&f->kafka.ctx) - start) / 100);
         check_saved(f, "reader", 2000);
 }
 
 static void only_so_many_saves_are_under_way_at_once(void **state)
 {
-        enum { READERS = 30, LATE_MS = 20 };
-        struct fixture *f = *state;
-        const struct index *index = ((const struct kafka_log *)(const void *)f->log)->index;
+        enum { READERS = 30, LATE_MS = 20, AT_ONCE = 3 };
+        struct mock_log *f = *state;
         char client[32];
         size_t most = 0;
 
-        embedded_push_late(f->log, OFFSET_COMMIT, 0, LATE_MS, 1000);
+        f->limits.index_saves_in_flight = AT_ONCE;
+        open_log(f);
+        embedded_push_late(f->probe->log, OFFSET_COMMIT, 0, LATE_MS, 1000);
         for (int i = 0; i < READERS; i++) {
                 snprintf(client, sizeof client, "reader%d", i);
-                log_index_save(f->log, client, "s", 0, (uint64_t)i, 1);
+                save(f, client, (uint64_t)i, 1);
         }
-        while (!index_is_saved(index)) {
-                loop_run_once(f->loop);
-                if (index_saves_out(index) > most) most = index_saves_out(index);
+        while (!index_is_saved(index_of(f))) {
+                loop_run_once(f->kafka.loop);
+                if (index_saves_out(index_of(f)) > most) most = index_saves_out(index_of(f));
         }
-        assert_int_equal(most, 3);
+        assert_int_equal(most, AT_ONCE);
         assert_in_range(came(f, 1000), READERS, 2 * READERS);
 }
 
@@ -276,45 +185,36 @@ static void only_so_many_saves_are_under_way_at_once(void **state)
  * they are done the third one's turn comes. */
 static void only_so_many_readers_are_remembered(void **state)
 {
-        struct fixture *f = *state;
-        const struct index *index = ((const struct kafka_log *)(const void *)f->log)->index;
-        uint64_t token = 20;
+        struct mock_log *f = *state;
+        const struct seen *third;
 
-        log_index_save(f->log, "first", "s", 0, 11, 1);
-        log_index_save(f->log, "second", "s", 0, 12, 1);
-        log_index_save(f->log, "third", "s", 0, 13, 1);
-        assert_int_equal(f->ctx.stats.v[STAT_INDEX_SAVES_DROPPED], 1);
-        log_index_load(f->log, "third", "s", 0, 10);
-        await(f, 10);
-        assert_err(f->result.err, ERR_FULL);
-        log_index_save(f->log, "first", "s", 0, 21, 1);
-        log_index_load(f->log, "first", "s", 0, 11);
-        await(f, 11);
-        assert_ok(f->result.err);
-        assert_int_equal(f->result.index, 21);
-        while (!index_is_saved(index)) loop_run_once(f->loop);
-        do { /* they rest for a moment */
-                log_index_load(f->log, "third", "s", 0, ++token);
-                await(f, token);
-        } while (f->result.err == ERR_FULL);
-        assert_ok(f->result.err);
-        assert_false(f->result.present);
-        log_index_save(f->log, "third", "s", 0, 33, 1);
-        assert_int_equal(f->ctx.stats.v[STAT_INDEX_SAVES_DROPPED], 1);
-        stop(f);
+        f->limits.index_entries = 2;
+        open_log(f);
+        save(f, "first", 11, 1);
+        save(f, "second", 12, 1);
+        save(f, "third", 13, 1);
+        assert_int_equal(counted(f, STAT_INDEX_SAVES_DROPPED), 1);
+        assert_err(load(f, "third")->err, ERR_FULL);
+        save(f, "first", 21, 1);
+        check_index(load(f, "first"), 21);
+        until_saved(f);
+        while ((third = load(f, "third"))->err == ERR_FULL)
+                probe_run(f->probe, 1); /* they rest for a moment */
+        check_absent(third);
+        save(f, "third", 33, 1);
+        assert_int_equal(counted(f, STAT_INDEX_SAVES_DROPPED), 1);
+        probe_stop(f->probe, MS);
         check_saved(f, "first", 21);
         check_saved(f, "second", 12);
         check_saved(f, "third", 33);
 }
 
-static bool is_saved_for(struct fixture *f, const char *client)
+static bool is_saved_for(struct mock_log *f, const char *client)
 {
-        static uint64_t token = 5000;
+        const struct seen *seen = load(f, client);
 
-        log_index_load(f->log, client, "s", 0, ++token);
-        await(f, token);
-        assert_ok(f->result.err);
-        return f->result.present;
+        assert_ok(seen->err);
+        return seen->present;
 }
 
 /* Who saves for many names at once takes no more than a share, and not the places of others; what has no place is dropped and counted. */
@@ -327,19 +227,16 @@ static void saves_that_wait_are_bounded_for_a_connection_and_for_all(void **stat
                 uint64_t dropped; /* in all, when it has been asked for */
         } saves[] = {{"sent", FLOOD, 0}, {"one", FLOOD, 0},   {"two", FLOOD, 1},  {"one", FLOOD, 1}, {"good", GOOD, 1},
                      {"other", OTHER, 1}, {"fifth", OTHER, 1}, {"sixth", LAST, 2}, {"good", GOOD, 2}};
-        struct fixture *f = *state;
-        const struct index *index = ((const struct kafka_log *)(const void *)f->log)->index;
+        struct mock_log *f = *state;
 
-        embedded_push_late(f->log, OFFSET_COMMIT, 0, LATE_MS, 1);
+        open_shared(f);
+        embedded_push_late(f->probe->log, OFFSET_COMMIT, 0, LATE_MS, 1);
         for (size_t i = 0; i < sizeof saves / sizeof saves[0]; i++) {
-                log_index_save(f->log, saves[i].client, "s", 0, i, saves[i].conn);
-                assert_int_equal(f->ctx.stats.v[STAT_INDEX_SAVES_DROPPED], saves[i].dropped);
+                save(f, saves[i].client, i, saves[i].conn);
+                assert_int_equal(counted(f, STAT_INDEX_SAVES_DROPPED), saves[i].dropped);
         }
-        log_index_load(f->log, "a sixth", "s", 0, 4000);
-        await(f, 4000);
-        assert_err(f->result.err, ERR_FULL);
-        while (!index_is_saved(index))
-                loop_run_once(f->loop);
+        assert_err(load(f, "a sixth")->err, ERR_FULL);
+        until_saved(f);
         assert_true(is_saved_for(f, "sent") && is_saved_for(f, "one"));
         assert_true(is_saved_for(f, "good") && is_saved_for(f, "other") && is_saved_for(f, "fifth"));
         assert_false(is_saved_for(f, "two") || is_saved_for(f, "sixth"));
@@ -349,31 +246,34 @@ static void saves_that_wait_are_bounded_for_a_connection_and_for_all(void **stat
 static void saves_that_are_sent_again_keep_their_owner(void **state)
 {
         enum { FLOOD = 1, GOOD = 2, MANY = 1000 };
-        struct fixture *f = *state;
+        struct mock_log *f = *state;
 
-        embedded_push_error(f->log, OFFSET_COMMIT, LOAD_IN_PROGRESS, MANY);
-        log_index_save(f->log, "one", "s", 0, 1, FLOOD);
-        log_index_save(f->log, "two", "s", 0, 2, FLOOD);
-        while (embedded_errors_left(f->log, OFFSET_COMMIT) > MANY - 4)
-                loop_run_once(f->loop);
-        log_index_save(f->log, "three", "s", 0, 3, FLOOD);
-        assert_int_equal(f->ctx.stats.v[STAT_INDEX_SAVES_DROPPED], 1);
-        log_index_save(f->log, "good", "s", 0, 4, GOOD);
-        assert_int_equal(f->ctx.stats.v[STAT_INDEX_SAVES_DROPPED], 1);
+        open_shared(f);
+        embedded_push_error(f->probe->log, OFFSET_COMMIT, LOAD_IN_PROGRESS, MANY);
+        save(f, "one", 1, FLOOD);
+        save(f, "two", 2, FLOOD);
+        while (came(f, MANY) < 4)
+                probe_run(f->probe, 1);
+        save(f, "three", 3, FLOOD);
+        assert_int_equal(counted(f, STAT_INDEX_SAVES_DROPPED), 1);
+        save(f, "good", 4, GOOD);
+        assert_int_equal(counted(f, STAT_INDEX_SAVES_DROPPED), 1);
 }
+
+#define T(name) cmocka_unit_test_setup_teardown(name, mock_log_setup, mock_log_teardown)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_coordinator_errors, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_look_up_without_an_answer_is_asked_again, setup_impatient, teardown),
-                cmocka_unit_test_setup_teardown(a_save_without_an_answer_is_sent_again, setup_impatient, teardown),
-                cmocka_unit_test_setup_teardown(no_instance_is_given_up_while_kafka_is_away, setup_impatient, teardown),
-                cmocka_unit_test_setup_teardown(saves_of_one_reader_are_few, setup, teardown),
-                cmocka_unit_test_setup_teardown(only_so_many_saves_are_under_way_at_once, setup_narrow, teardown),
-                cmocka_unit_test_setup_teardown(only_so_many_readers_are_remembered, setup_small, teardown),
-                cmocka_unit_test_setup_teardown(saves_that_wait_are_bounded_for_a_connection_and_for_all, setup_shared, teardown),
-                cmocka_unit_test_setup_teardown(saves_that_are_sent_again_keep_their_owner, setup_shared, teardown),
+                T(test_coordinator_errors),
+                T(a_look_up_without_an_answer_is_asked_again),
+                T(a_save_without_an_answer_is_sent_again),
+                T(no_instance_is_given_up_while_kafka_is_away),
+                T(saves_of_one_reader_are_few),
+                T(only_so_many_saves_are_under_way_at_once),
+                T(only_so_many_readers_are_remembered),
+                T(saves_that_wait_are_bounded_for_a_connection_and_for_all),
+                T(saves_that_are_sent_again_keep_their_owner),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,13 +14,6 @@ static void open_without_tail(struct mock_log *f)
         mock_log_open(f);
 }
 
-/* Until it is known that Kafka can be reached, or cannot. */
-static void until_away(struct mock_log *f, bool away)
-{
-        while (away != (log_away(f->probe->log) != NULL))
-                probe_run(f->probe, 20);
-}
-
 static void check_text(const struct seen *seen, uint64_t index, const char *text) { check_record(seen, 0, index, bytes_of_text(text)); }
 
 /* Who reads from there on gets this first. */
