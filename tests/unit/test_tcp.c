@@ -1,9 +1,8 @@
 /* Links over real sockets on the loopback: the bytes, back pressure both ways, every kind of end, and what happens when the other side
  * does not answer or descriptors run out. The clock can be moved on, so that nothing waits for a time limit. */
-#include "tests/support/test.h"
+#include "tests/support/tcp_rig.h"
 
 #include "transport/base/logger.h"
-#include "transport/tcp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,12 +29,10 @@ struct end {
 };
 
 struct fixture {
-        struct context ctx;
+        struct tcp_rig rig;
         uint64_t (*real_now_ms)(void *user);
         uint64_t skipped_ms;
-        struct loop *loop;
         struct net *net;
-        struct tcp_listener *listener;
         struct end client, server;
         size_t accepted;
 };
@@ -124,17 +121,14 @@ static void end_close(struct end *end, bool flush)
 static int setup(void **state)
 {
         struct transport_limits limits = TRANSPORT_LIMITS_DEFAULT;
-        struct reason why;
 
         (void)state;
         memset(&f, 0, sizeof f);
-        context_init(&f.ctx);
-        f.real_now_ms = f.ctx.now_ms;
-        f.ctx.now_ms = now_ms;
+        tcp_rig_init(&f.rig, on_accepted, &f);
+        f.real_now_ms = f.rig.ctx.now_ms;
+        f.rig.ctx.now_ms = now_ms;
         f.client.use_at_most = f.server.use_at_most = SIZE_MAX;
-        assert_non_null(f.loop = loop_new(&f.ctx));
-        assert_non_null(f.net = tcp_net_new(f.loop, &limits));
-        assert_ok(tcp_listen(f.loop, &limits, "127.0.0.1:0", on_accepted, &f, &f.listener, &why));
+        assert_non_null(f.net = tcp_net_new(f.rig.loop, &limits));
         return 0;
 }
 
@@ -143,38 +137,27 @@ static int teardown(void **state)
         (void)state;
         if (f.client.link) end_close(&f.client, false);
         if (f.server.link) end_close(&f.server, false);
-        tcp_listener_free(f.listener);
         tcp_net_free(f.net);
-        loop_run_once(f.loop);
-        loop_free(f.loop);
-        context_clear(&f.ctx);
+        tcp_rig_clear(&f.rig);
         free(f.client.got);
         free(f.server.got);
         return 0;
 }
 
-/* Runs the loop until the condition holds; fails after 20 s. */
-#define until(condition) \
-        do { \
-                uint64_t until_ms = f.real_now_ms(NULL) + 20000; \
-                while (!(condition)) { \
-                        if (f.real_now_ms(NULL) > until_ms) fail_msg("%s:%d: waited in vain for %s", __FILE__, __LINE__, #condition); \
-                        loop_run_once(f.loop); \
-                } \
-        } while (0)
+#define until(condition) tcp_rig_until(&f.rig, condition)
 
 /* Runs the loop for a while in which nothing must happen. */
 static void a_while(void)
 {
-        for (int i = 0; i < 200; i++) loop_run_once(f.loop);
+        for (int i = 0; i < 200; i++) loop_run_once(f.rig.loop);
 }
 
 /* The clock moves on at once. */
 static void skip_ms(uint64_t ms)
 {
         f.skipped_ms += ms;
-        loop_run_once(f.loop);
-        loop_run_once(f.loop);
+        loop_run_once(f.rig.loop);
+        loop_run_once(f.rig.loop);
 }
 
 static void dial(const char *address)
@@ -187,20 +170,8 @@ static void dial(const char *address)
 
 static void connect_both(void)
 {
-        dial(tcp_listener_address(f.listener));
+        dial(tcp_listener_address(f.rig.listener));
         until(f.client.ups && f.server.link);
-}
-
-/* A plain blocking socket, connected to the listener; for ends that a link would not make. */
-static int plain_socket(void)
-{
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        to.sin_port = htons((uint16_t)strtoul(strrchr(tcp_listener_address(f.listener), ':') + 1, NULL, 10));
-        assert_true(fd >= 0);
-        assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-        return fd;
 }
 
 static void close_with_reset(int fd)
@@ -259,10 +230,10 @@ static void refuses_to_listen_where_it_cannot(void **state)
         (void)state;
         for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
                 why.text[0] = 0;
-                assert_int_not_equal(tcp_listen(f.loop, &limits, wrong[i], on_accepted, &f, &listener, &why), OK);
+                assert_int_not_equal(tcp_listen(f.rig.loop, &limits, wrong[i], on_accepted, &f, &listener, &why), OK);
                 assert_non_null(strstr(why.text, wrong[i]));
         }
-        assert_err(tcp_listen(f.loop, &limits, tcp_listener_address(f.listener), on_accepted, &f, &listener, &why), ERR_SYSTEM);
+        assert_err(tcp_listen(f.rig.loop, &limits, tcp_listener_address(f.rig.listener), on_accepted, &f, &listener, &why), ERR_SYSTEM);
         assert_non_null(strstr(why.text, "in use"));
         assert_null(listener);
 }
@@ -273,7 +244,7 @@ static void carries_bytes_both_ways(void **state)
 {
         (void)state;
         connect_both();
-        assert_string_equal(f.client.link->peer, tcp_listener_address(f.listener));
+        assert_string_equal(f.client.link->peer, tcp_listener_address(f.rig.listener));
         assert_memory_equal(f.server.link->peer, "127.0.0.1:", 10);
         end_write(&f.client, BYTES_LITERAL("ping"));
         assert_int_equal(f.client.link->ops->queued(f.client.link), 4);
@@ -292,7 +263,7 @@ static void carries_bytes_over_ipv6(void **state)
         struct reason why;
 
         (void)state;
-        if (tcp_listen(f.loop, &limits, "[::1]:0", on_accepted, &f, &v6, &why)) {
+        if (tcp_listen(f.rig.loop, &limits, "[::1]:0", on_accepted, &f, &v6, &why)) {
                 print_message("no IPv6 here: %s\n", why.text);
                 return;
         }
@@ -420,7 +391,7 @@ static void finishing_waits_until_a_closed_link_has_sent(void **state)
         connect_both();
         end_write(&f.client, bytes_make(data, 1000));
         end_close(&f.client, true);
-        loop_finish(f.loop, 20000);
+        loop_finish(f.rig.loop, 20000);
         assert_int_equal(f.server.got_n, 1000);
         assert_int_equal(f.server.downs, 1);
         free(data);
@@ -449,12 +420,12 @@ static void the_end_of_the_loop_ends_closed_links(void **state)
         int fd;
 
         (void)state;
-        fd = plain_socket();
+        fd = tcp_rig_connect(&f.rig);
         until(f.server.link);
         end_close(&f.server, true); /* waits for the other side, which does not close */
         a_while();
-        tcp_listener_free(f.listener);
-        f.listener = NULL;
+        tcp_listener_free(f.rig.listener);
+        f.rig.listener = NULL;
         close(fd);
 }
 
@@ -473,7 +444,7 @@ static void says_that_the_connection_was_reset(void **state)
         int fd;
 
         (void)state;
-        fd = plain_socket();
+        fd = tcp_rig_connect(&f.rig);
         until(f.server.link);
         close_with_reset(fd);
         until(f.server.downs);
@@ -490,7 +461,7 @@ static void sends_what_is_queued_to_one_who_has_closed_his_half(void **state)
         int fd;
 
         (void)state;
-        fd = plain_socket();
+        fd = tcp_rig_connect(&f.rig);
         until(f.server.link);
         end_write(&f.server, bytes_make(data, n));
         shutdown(fd, SHUT_WR);
@@ -524,7 +495,7 @@ static void R14_notices_a_reset_while_it_does_not_read(void **state)
         int fd;
 
         (void)state;
-        fd = plain_socket();
+        fd = tcp_rig_connect(&f.rig);
         until(f.server.link);
         f.server.link->ops->set_reading(f.server.link, false);
         skip_ms(5000);
@@ -545,22 +516,6 @@ static int option(int fd, int level, int name)
 
         assert_int_equal(getsockopt(fd, level, name, &value, &size), 0);
         return value;
-}
-
-/* The descriptor whose other side is this address. */
-static int socket_to(const char *peer)
-{
-        for (int fd = 3; fd < 256; fd++) {
-                struct sockaddr_storage address;
-                socklen_t size = sizeof address;
-                char text[64];
-
-                if (getpeername(fd, (struct sockaddr *)&address, &size)) continue;
-                tcp_address_text((struct sockaddr *)&address, size, text, sizeof text);
-                if (!strcmp(text, peer)) return fd;
-        }
-        fail_msg("no socket to %s", peer);
-        return -1;
 }
 
 static void R14_sets_its_sockets_up(void **state)
@@ -589,10 +544,10 @@ static void dials_by_name(void **state)
         char address[64];
 
         (void)state;
-        snprintf(address, sizeof address, "localhost%s", strrchr(tcp_listener_address(f.listener), ':'));
+        snprintf(address, sizeof address, "localhost%s", strrchr(tcp_listener_address(f.rig.listener), ':'));
         dial(address); /* goes on to 127.0.0.1 when [::1] refuses */
         until(f.client.ups && f.server.link);
-        assert_string_equal(f.client.link->peer, tcp_listener_address(f.listener));
+        assert_string_equal(f.client.link->peer, tcp_listener_address(f.rig.listener));
 }
 
 static void says_that_nobody_listens(void **state)
@@ -600,9 +555,9 @@ static void says_that_nobody_listens(void **state)
         char address[64];
 
         (void)state;
-        snprintf(address, sizeof address, "%s", tcp_listener_address(f.listener));
-        tcp_listener_free(f.listener);
-        f.listener = NULL;
+        snprintf(address, sizeof address, "%s", tcp_listener_address(f.rig.listener));
+        tcp_listener_free(f.rig.listener);
+        f.rig.listener = NULL;
         dial(address);
         until(f.client.downs);
         assert_int_equal(f.client.ups, 0);
@@ -652,7 +607,7 @@ static void gives_up_connecting_in_time(void **state)
 static void closed_while_it_connects_says_nothing(void **state)
 {
         (void)state;
-        dial(tcp_listener_address(f.listener));
+        dial(tcp_listener_address(f.rig.listener));
         end_close(&f.client, false);
         a_while();
         assert_int_equal(f.client.ups + f.client.downs, 0);
@@ -696,7 +651,7 @@ static void G31_accepting_pauses_when_descriptors_run_out(void **state)
 
         (void)state;
         if (test_under_valgrind()) skip(); /* it accepts what is beyond the limit, and closes it */
-        fd = plain_socket();
+        fd = tcp_rig_connect(&f.rig);
         assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
         spare = dup(fd);
         close(spare);
@@ -705,11 +660,11 @@ static void G31_accepting_pauses_when_descriptors_run_out(void **state)
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
         pauses_said = 0;
         logger_set_sink(count_pause, NULL);
-        for (; rounds < 1000; rounds++) loop_run_once(f.loop);
+        for (; rounds < 1000; rounds++) loop_run_once(f.rig.loop);
         assert_int_equal(f.accepted, 0);
-        assert_in_range(f.ctx.stats.v[STAT_ACCEPTS_PAUSED], 1, 5); /* not once a round */
+        assert_in_range(f.rig.ctx.stats.v[STAT_ACCEPTS_PAUSED], 1, 5); /* not once a round */
         for (int i = 0; i < 10; i++) skip_ms(200);
-        assert_true(f.ctx.stats.v[STAT_ACCEPTS_PAUSED] >= 10);
+        assert_true(f.rig.ctx.stats.v[STAT_ACCEPTS_PAUSED] >= 10);
         assert_int_equal(pauses_said, 1);
         skip_ms(10000);
         assert_int_equal(pauses_said, 2);
@@ -727,18 +682,18 @@ static void frees_a_listener_that_pauses(void **state)
 
         (void)state;
         if (test_under_valgrind()) skip(); /* as above */
-        fd = plain_socket();
+        fd = tcp_rig_connect(&f.rig);
         spare = dup(fd);
         close(spare);
         assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
         now = before;
         now.rlim_cur = (rlim_t)spare;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
-        loop_run_once(f.loop);
+        loop_run_once(f.rig.loop);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-        assert_int_equal(f.ctx.stats.v[STAT_ACCEPTS_PAUSED], 1);
-        tcp_listener_free(f.listener);
-        f.listener = NULL;
+        assert_int_equal(f.rig.ctx.stats.v[STAT_ACCEPTS_PAUSED], 1);
+        tcp_listener_free(f.rig.listener);
+        f.rig.listener = NULL;
         skip_ms(1000);
         close(fd);
 }
