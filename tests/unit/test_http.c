@@ -1,5 +1,5 @@
 /* The node's metrics and health, over real sockets; and how much its HTTP server may be made to hold. */
-#include "tests/support/test.h"
+#include "tests/support/tcp_rig.h"
 
 #include "node/http.h"
 #include "stream/log_memory.h"
@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -92,14 +91,10 @@ static int teardown(void **state)
         return 0;
 }
 
-static int plain_socket(void)
+static int connected(void)
 {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int fd = plain_socket(http_address(f.http));
 
-        to.sin_port = htons((uint16_t)strtoul(strrchr(http_address(f.http), ':') + 1, NULL, 10));
-        assert_true(fd >= 0);
-        assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
         assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
         return fd;
 }
@@ -134,7 +129,7 @@ static void read_answer(int fd, const char *wanted)
 
 static void get(const char *request)
 {
-        int fd = plain_socket();
+        int fd = connected();
 
         say(fd, request);
         read_answer(fd, NULL);
@@ -227,7 +222,7 @@ static void takes_no_more_headers_than_it_should(void **state)
 
 static void serves_again_on_one_connection(void **state)
 {
-        int fd = plain_socket();
+        int fd = connected();
 
         (void)state;
         for (int i = 0; i < 3; i++) {
@@ -244,11 +239,11 @@ static void holds_so_many_connections_and_no_more(void **state)
 
         (void)state;
         for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
-                fds[i] = plain_socket();
+                fds[i] = connected();
                 say(fds[i], "GET /hea");
         }
         a_while();
-        waiting = plain_socket();
+        waiting = connected();
         say(waiting, "GET /health HTTP/1.0\r\n\r\n");
         a_while();
         assert_int_equal(read(waiting, f.answer, 1), -1);
@@ -265,7 +260,7 @@ static void holds_so_many_connections_and_no_more(void **state)
 
 static void R2_ends_a_connection_that_goes_on_for_too_long(void **state)
 {
-        int fd = plain_socket();
+        int fd = connected();
 
         (void)state;
         say(fd, "GET /hea");
@@ -282,12 +277,12 @@ static void R2_ends_a_connection_that_goes_on_for_too_long(void **state)
 
 static void R2_ends_a_connection_that_says_nothing(void **state)
 {
-        int fd = plain_socket(), busy;
+        int fd = connected(), busy;
 
         (void)state;
         a_while();
         skipped_s = HTTP_TIMEOUT_S / 2;
-        busy = plain_socket();
+        busy = connected();
         say(busy, "GET /hea");
         a_while();
         skipped_s = HTTP_TIMEOUT_S - 1;
@@ -310,7 +305,7 @@ static void R3_reads_so_much_ahead_and_no_more(void **state)
         static const char request[] = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
         static char many[100 * (sizeof request - 1)];
         size_t asked = 0, held, quiet = 0;
-        int fd = plain_socket(), small = 1 << 16;
+        int fd = connected(), small = 1 << 16;
 
         (void)state;
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0); /* what the system takes is not the matter */
@@ -341,7 +336,7 @@ static void G31_accepting_pauses_when_descriptors_run_out(void **state)
 
         (void)state;
         if (test_under_valgrind()) skip(); /* it accepts what is beyond the limit, and closes it */
-        fd = plain_socket();
+        fd = connected();
         spare = dup(fd);
         close(spare);
         assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -360,7 +355,7 @@ static void G31_accepting_pauses_when_descriptors_run_out(void **state)
 
 static void may_be_freed_while_connections_are_open(void **state)
 {
-        int fd = plain_socket();
+        int fd = connected();
 
         (void)state;
         say(fd, "GET /hea");
