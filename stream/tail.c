@@ -187,6 +187,12 @@ void tail_forget(struct tail *tail, struct tail_stream *stream)
         stream->clear_from = stream->next;
 }
 
+void tail_doubt(struct tail *tail, struct tail_stream *stream)
+{
+        tail_forget(tail, stream);
+        stream->generation++;
+}
+
 /* The run's records from `index` on, as many as the read takes. */
 static size_t take(struct tail_stream *stream, const struct log_read *read, uint64_t index, struct log_record *records, size_t cap,
                    struct tail_found *found)

@@ -30,7 +30,7 @@ struct tail_stream {
         size_t head, count, cap;
         uint64_t next;               /* index behind the last acknowledged record; the run is [next - count, next) */
         uint64_t clear_from;         /* nothing lies in [clear_from, next - count); at most next - count */
-        uint64_t generation;         /* grows whenever the stream was found to be made anew */
+        uint64_t generation;         /* grows whenever the stream was found to be made anew, or may have been */
         bool known;                  /* `next` says something: there was an acknowledgement in this generation */
         bool listed;                 /* is in the list by use: has records */
         bool foreign;                /* someone else writes it too; set by the tail, cleared by whoever follows the others' records */
@@ -69,6 +69,10 @@ void tail_starts_at(struct tail *tail, struct tail_stream *stream, uint64_t star
 
 /* Its records are dropped; where they ended, and all else, stays known. */
 void tail_forget(struct tail *tail, struct tail_stream *stream);
+
+/* It may be another topic's by now, as far as is known: its records are dropped, and a new generation begins; where they ended, and all else, stays
+ * known. */
+void tail_doubt(struct tail *tail, struct tail_stream *stream);
 
 /* The topic is known to be gone or made anew: all that is known of it is dropped, `foreign` too, and a new generation begins. */
 void tail_reset(struct tail *tail, struct tail_stream *stream);

@@ -30,6 +30,7 @@ struct ends {
         struct helper_job job;
         uint64_t asked_ms;              /* when the question that is out was asked */
         uint64_t began_ms, due_ms;      /* when the last sweep began, and the next one is due */
+        uint64_t lasting_ms;            /* from the one to the other */
         bool sweeping;
         unsigned instance;              /* the one that is asked, by number */
         size_t known;                   /* topics that it has been asked about */
@@ -105,16 +106,18 @@ static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t
 {
         struct log_stream *stream = entry->stream;
         struct read_stream *s = &stream->read;
+        const struct kafka_log *log = ends->reader->log;
         bool flying = entry->flying || stream->append.flying > 0;
 
         if (entry->generation != s->tail.generation) return;
         if (end < entry->next || (entry->end_known && end < entry->end)) {
                 reader_remade(stream, end);
         } else if (entry->end_known && end > s->end) {
-                /* With appends of our own under way nobody can tell whose it is: the next sweep does. */
-                if (flying) return;
+                /* With appends of our own under way nobody can tell whose it is: the next sweep does, or what is confirmed of ours meanwhile. Where
+                 * neither comes, readers of what lies before may not wait for it. */
+                if (flying && context_now_ms(log->ctx) - s->end_ms <= log->limits.sweep_ms) return;
                 reader_grown(stream);
-                follow_foreign(stream);
+                if (!flying) follow_foreign(stream);
                 reader_note_end(stream, end, ends->asked_ms);
         } else {
                 reader_note_end(stream, end, ends->asked_ms);
@@ -211,10 +214,15 @@ static void end_round(struct ends *ends)
         struct kafka_log *log = ends->reader->log;
         uint64_t twice = 2 * (context_now_ms(log->ctx) - ends->began_ms), period = period_ms(ends);
 
-        if (ends->sweeping) ends->due_ms = ends->began_ms + (twice > period ? twice : period);
+        if (ends->sweeping) {
+                ends->lasting_ms = twice > period ? twice : period;
+                ends->due_ms = ends->began_ms + ends->lasting_ms;
+        }
         ends->sweeping = false;
         set_round(ends);
 }
+
+uint64_t ends_period_ms(const struct ends *ends) { return ends->lasting_ms; }
 
 /* librdkafka 2.0.2 forgets no topic that it was asked about: it looks all up anew again and again, and so keeps them. */
 static void renew_when_worn(struct ends *ends)

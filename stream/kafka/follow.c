@@ -318,9 +318,9 @@ void follow_retry(struct reader *reader)
 
 /* --- what fetches bring --- */
 
-static bool is_of_now(const struct fetch *fetch)
+bool follow_is_of_now(const struct fetch *fetch)
 {
-        return fetch->generation == fetch->stream->read.tail.generation && !fetch->stream->log->reader->given_up;
+        return fetch && fetch->generation == fetch->stream->read.tail.generation && !fetch->stream->log->reader->given_up;
 }
 
 /* Somebody else's records: this node has none out, and knows none of its own there. */
@@ -338,7 +338,7 @@ static void grown(struct fetch *fetch)
 {
         struct log_stream *stream = fetch->stream;
 
-        if (!is_of_now(fetch)) {
+        if (!follow_is_of_now(fetch)) {
                 fetch_stop(fetch);
                 return;
         }
@@ -363,7 +363,7 @@ static void out_of_range(struct log_stream *stream, const struct fetch *fetch)
         follow_forget_run(stream);
         TAILQ_FOREACH(read, &stream->read.reads, entry)
                 if (read->ask.index < fetch->low) read->ask.index = fetch->low;
-        stream->read.end_known = false;
+        stream->read.end_ms = 0;
 }
 
 static void take_outcome(struct log_stream *stream, const struct fetch *fetch)
@@ -385,6 +385,12 @@ static void take_outcome(struct log_stream *stream, const struct fetch *fetch)
         }
 }
 
+/* Nothing is wrong with the log that it read, as far as is known: what it brought may be given to others. */
+static bool ended_well(const struct fetch *fetch)
+{
+        return fetch->outcome == FETCH_STOPPED || fetch->outcome == FETCH_FULL || fetch->outcome == FETCH_AT_END;
+}
+
 static void ended(struct fetch *fetch)
 {
         struct log_stream *stream = fetch->stream;
@@ -392,9 +398,9 @@ static void ended(struct fetch *fetch)
 
         if (reader->given_up) return;
         stream->refs++;
-        if (is_of_now(fetch)) {
-                if (fetch->run.count) keep_run(stream, fetch);
+        if (follow_is_of_now(fetch)) {
                 take_outcome(stream, fetch);
+                if (fetch->run.count && ended_well(fetch)) keep_run(stream, fetch);
         }
         reader_serve(stream);
         forget_runs_above(reader, reader->log->limits.fetched_bytes);

@@ -9,6 +9,7 @@ enum {
         HISTORY_RUN = 256 << 10, /* bytes that one fetch of the past brings */
         LIVE_RUN = 64 << 10,     /* ... that a fetch at the end keeps */
         TRUST_SWEEPS = 4,        /* sweeps' periods: see is_sure */
+        LAPSE_TIMES = 2,         /* times that trust, or the time from sweep to sweep where that is longer: see lapsed */
 };
 
 void reader_set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms)
@@ -62,8 +63,8 @@ static const struct run *run_for(const struct log_stream *stream, uint64_t index
 {
         const struct read_stream *s = &stream->read;
 
-        if (s->live && run_covers(&s->live->run, index)) return &s->live->run;
-        if (s->history && run_covers(&s->history->run, index)) return &s->history->run;
+        if (follow_is_of_now(s->live) && run_covers(&s->live->run, index)) return &s->live->run;
+        if (follow_is_of_now(s->history) && run_covers(&s->history->run, index)) return &s->history->run;
         return run_covers(s->run, index) ? s->run : NULL;
 }
 
@@ -75,7 +76,8 @@ static bool is_growing(const struct log_stream *stream, const struct run *run)
         return fetch && run == &fetch->run && fetch->state != FETCH_ENDING && !fetch->at_end;
 }
 
-static bool answer_from_run(struct read *read)
+/* `last`: what there is has to do. */
+static bool answer_from_run(struct read *read, bool last)
 {
         struct log_stream *stream = read->stream;
         struct reader *reader = stream->log->reader;
@@ -84,7 +86,7 @@ static bool answer_from_run(struct read *read)
 
         while ((run = run_for(stream, read->ask.index))) {
                 got = run_read(run, &read->ask, reader->records, READ_RECORDS_MAX);
-                if (!got.full && is_growing(stream, run)) return false;
+                if (!got.full && !last && is_growing(stream, run)) return false;
                 reader->log->ctx->stats.v[STAT_RECORDS_TOO_LARGE] += got.too_large;
                 if (!got.too_large)
                         tail_nothing_between(&stream->read.tail, stream->read.tail.generation, read->ask.index,
@@ -143,7 +145,7 @@ static bool is_over(const struct read *read)
 /* The read may be gone then. */
 static void serve(struct read *read)
 {
-        if (is_sure(read) && (answer_from_tail(read) || answer_from_run(read))) return;
+        if (is_sure(read) && (answer_from_tail(read) || answer_from_run(read, false))) return;
         if (is_over(read)) finish(read, 0);
 }
 
@@ -178,8 +180,10 @@ static void time_over(void *arg)
             context_timer_set(log->ctx, &read->deadline, READ_LOOK_MS - waited) == OK)
                 return;
         stream->refs++;
-        if (reader_need(read) == READ_COMES) follow_in_vain(stream);
-        finish(read, 0);
+        if (!is_sure(read) || !answer_from_run(read, true)) {
+                if (reader_need(read) == READ_COMES) follow_in_vain(stream);
+                finish(read, 0);
+        }
         follow_plan_soon(stream);
         stream->refs--;
         topics_release(stream);
@@ -241,10 +245,32 @@ void reader_cancel(struct waiting *waiting)
 
 /* --- what is known of a stream --- */
 
+/* Whether nobody has looked at the stream for so long that its topic may have been made anew and filled as far as it was before, which no look at
+ * its end shows. A fetch looks all the time. */
+static bool lapsed(const struct log_stream *stream, uint64_t now_ms)
+{
+        const struct read_stream *s = &stream->read;
+        const struct reader *reader = stream->log->reader;
+        uint64_t trust_ms = TRUST_SWEEPS * (uint64_t)reader->log->limits.sweep_ms, period_ms = ends_period_ms(reader->ends);
+
+        if (!s->end_known || follow_is_of_now(s->live) || follow_is_of_now(s->history)) return false;
+        return now_ms > s->end_ms + LAPSE_TIMES * (period_ms > trust_ms ? period_ms : trust_ms);
+}
+
+/* Somebody looks again: what is in memory from before goes. */
+static void look_again(struct log_stream *stream, uint64_t at_ms)
+{
+        if (!lapsed(stream, at_ms)) return;
+        tail_doubt(stream->log->reader->tail, &stream->read.tail);
+        follow_drop(stream);
+        stream->read.end_ms = at_ms;
+}
+
 void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
 {
         struct read_stream *s = &stream->read;
 
+        look_again(stream, at_ms);
         if (!s->end_known || end >= s->end) s->end_ms = at_ms;
         if (!s->end_known || end > s->end) s->end = end;
         s->end_known = true;
@@ -308,6 +334,7 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
         uint64_t before = s->end;
         bool known = s->end_known;
 
+        look_again(stream, context_now_ms(stream->log->ctx));
         switch (tail_acked(stream->log->reader->tail, &s->tail, index, take_record)) {
         case TAIL_REMADE:
                 log_warning("kafka", "stream %s: a record stands at %llu again: made anew by somebody", stream->topic->name,

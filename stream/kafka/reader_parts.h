@@ -75,6 +75,8 @@ void follow_plan_soon(struct log_stream *stream);
 /* Somebody else writes the stream: what is there is fetched like the past, since a fetch of the past starts faster than the live consumer
  * takes a stream in; what comes after it is followed, while readers wait at the end. */
 void follow_foreign(struct log_stream *stream);
+/* Whether what the fetch brought is of the topic as it is known now. NULL: false. */
+bool follow_is_of_now(const struct fetch *fetch);
 /* Drops what was fetched, and lets fetches that are out end. */
 void follow_drop(struct log_stream *stream);
 /* A read got something of the run that is kept. */
@@ -98,5 +100,7 @@ void ends_ask(struct ends *ends, struct log_stream *stream);
 void ends_sweep(struct ends *ends, struct log_stream *stream);
 void ends_leave(struct ends *ends, struct log_stream *stream);
 void ends_retry(struct ends *ends);
+/* From one sweep's beginning to the next one's, as it was last. */
+uint64_t ends_period_ms(const struct ends *ends);
 
 #endif

@@ -1,6 +1,7 @@
-/* The log on Kafka: the suite for every log on the embedded cluster, or on a real Kafka where STROP_TEST_BROKERS names one; and which
- * properties it refuses. */
+/* The log on Kafka: the suite for every log on the embedded cluster, or on a real Kafka where STROP_TEST_BROKERS names one, there also with a
+ * second node; and which properties it refuses. */
 #include "tests/support/kafka_backend.h"
+#include "tests/support/log_probe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,6 +70,103 @@ static void wrong_properties_are_refused_in_librdkafkas_words(void **state)
         check_refused("max.in.flight.requests.per.connection", "6", "max.in.flight");
 }
 
+/* --- two nodes on one Kafka that can delete topics ------------------------------------------------------------------------ */
+
+struct two_nodes {
+        struct kafka_backend kafka;
+        struct probe *a, *b;
+        struct log_stream *at_a, *at_b; /* the stream of a's topic */
+};
+
+static int two_nodes_setup(void **state)
+{
+        struct two_nodes *two = *state = calloc(1, sizeof *two);
+
+        assert_non_null(two);
+        kafka_backend_init(&two->kafka, getenv("STROP_TEST_BROKERS"));
+        two->a = probe_open_with(&two->kafka.backend, &LOG_LIMITS_DEFAULT);
+        two->b = probe_open_with(&two->kafka.sibling, &LOG_LIMITS_DEFAULT);
+        two->at_a = made_stream(two->a);
+        made(two->b, two->a->topic, 1);
+        two->at_b = stream_of(two->b, two->a->topic, 0);
+        return 0;
+}
+
+static int two_nodes_teardown(void **state)
+{
+        struct two_nodes *two = *state;
+
+        log_stream_put(two->a->log, two->at_a);
+        log_stream_put(two->b->log, two->at_b);
+        probe_close(two->b);
+        probe_close(two->a);
+        kafka_backend_clear(&two->kafka);
+        free(two);
+        return 0;
+}
+
+/* The topic is deleted, and node b makes it anew with so many records. */
+static void make_anew(struct two_nodes *two, unsigned count)
+{
+        assert_ok(two->kafka.backend.remove(&two->kafka, two->a->log, two->a->topic));
+        made(two->b, two->a->topic, 1);
+        for (unsigned i = 0; i < count; i++) assert_int_equal(appended(two->b, two->at_b, bytes_of_text("new")), i);
+}
+
+/* No look at the end shows it: only that nobody looked for a while, or that the stream was created once more. */
+static void a_topic_made_anew_as_long_as_it_was(struct two_nodes *two, bool create)
+{
+        enum { LONG_MS = 4000 };
+        struct seen *seen;
+
+        assert_int_equal(appended(two->a, two->at_a, bytes_of_text("old")), 0);
+        check_record(await(two->a, ask_read(two->a, two->at_a, usual(0, 1000))), 0, 0, bytes_of_text("old"));
+        make_anew(two, 1);
+        if (create) made(two->a, two->a->topic, 1);
+        else probe_run(two->a, LONG_MS);
+        seen = await(two->a, ask_read(two->a, two->at_a, usual(0, 1000)));
+        check_record(seen, 0, 0, bytes_of_text("new"));
+        assert_int_equal(seen->count, 1);
+}
+
+static void a_topic_made_anew_as_long_is_read_anew_after_a_while(void **state) { a_topic_made_anew_as_long_as_it_was(*state, false); }
+static void a_topic_made_anew_as_long_is_read_anew_by_who_creates_it(void **state) { a_topic_made_anew_as_long_as_it_was(*state, true); }
+
+/* Node a follows what node b writes, up to the moment at which the topic goes. */
+static void a_topic_made_anew_while_it_is_followed_gives_nothing_of_before(void **state)
+{
+        enum { OLD = 10, NEW = 4, HOLD_MS = 20000 };
+        struct two_nodes *two = *state;
+        uint64_t waits;
+        struct seen *seen;
+
+        for (unsigned i = 0; i < OLD; i++) {
+                waits = ask_read(two->a, two->at_a, usual(i, HOLD_MS));
+                assert_int_equal(appended(two->b, two->at_b, bytes_of_text("old")), i);
+                check_record(await(two->a, waits), 0, i, bytes_of_text("old"));
+        }
+        waits = ask_read(two->a, two->at_a, usual(OLD, HOLD_MS));
+        must_not_come(two->a, waits, 1300);
+        make_anew(two, NEW);
+        seen = await(two->a, ask_read(two->a, two->at_a, usual(NEW - 1, HOLD_MS)));
+        check_record(seen, 0, NEW - 1, bytes_of_text("new"));
+        assert_int_equal(seen->count, 1);
+        check_empty(await(two->a, waits)); /* it waited behind the end of a topic that is gone */
+}
+
+#define TWO(test) cmocka_unit_test_setup_teardown(test, two_nodes_setup, two_nodes_teardown)
+
+static int run_two_nodes(void)
+{
+        const struct CMUnitTest tests[] = {
+                TWO(a_topic_made_anew_as_long_is_read_anew_after_a_while),
+                TWO(a_topic_made_anew_as_long_is_read_anew_by_who_creates_it),
+                TWO(a_topic_made_anew_while_it_is_followed_gives_nothing_of_before),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
 static int run_suite(const char *brokers)
 {
         struct kafka_backend kafka;
@@ -89,5 +187,6 @@ int main(void)
         const char *brokers = getenv("STROP_TEST_BROKERS");
         int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
+        if (brokers) failed += run_two_nodes();
         return failed + run_suite(brokers ? brokers : "embedded");
 }

@@ -1,0 +1,152 @@
+/* When the node gives records from memory, on the mock cluster: only while it is known that the topic is still the one that they came from, and to
+ * those who ask for them whatever else is under way. */
+#include "stream/kafka/reader_parts.h"
+#include "tests/support/mock_log.h"
+
+enum { PRODUCE = 0, LIST_OFFSETS = 2 };
+/* Longer than memory is trusted without a look, and longer than it is kept without one. */
+enum { UNSURE_MS = 1500, LONG_MS = 4000 };
+
+static void check_text(const struct seen *seen, uint64_t index, const char *text) { check_record(seen, 0, index, bytes_of_text(text)); }
+
+static struct seen *read_at(struct mock_log *f, struct log_stream *stream, uint64_t index)
+{
+        return await(f->probe, ask_read(f->probe, stream, usual(index, 0)));
+}
+
+/* While a stream is followed its topic is found to be made anew, shorter: what the fetch that ends then had brought is nobody's any more. */
+static void what_was_followed_is_not_given_when_the_topic_is_made_anew(void **state)
+{
+        enum { THEIRS = 6 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t waits, again;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        for (uint64_t i = 0; i < THEIRS; i++) {
+                waits = ask_read(f->probe, stream, usual(i, MOCK_LOG_MS));
+                must_not_come(f->probe, waits, 20);
+                write_as_another(f, stream, "of the former topic");
+                check_text(await(f->probe, waits), i, "of the former topic");
+        }
+        waits = ask_read(f->probe, stream, usual(THEIRS, MOCK_LOG_MS));
+        while (!stream->read.live || !run_covers(&stream->read.live->run, THEIRS - 1)) probe_run(f->probe, 10);
+        again = ask_read(f->probe, stream, usual(THEIRS - 1, MOCK_LOG_MS));
+        stream->refs++;
+        reader_remade(stream, THEIRS - 2); /* as ends.c says when it finds the end there */
+        reader_serve(stream);
+        stream->refs--;
+        assert_false(seen_of(f->probe, again)->count);
+        probe_cancel(f->probe, waits);
+        if (!seen_of(f->probe, again)->done) probe_cancel(f->probe, again);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* Nobody looked for a while, and it ends where it did: it may be another topic as long, so it is read from Kafka. */
+static void memory_is_not_trusted_over_a_time_in_which_nobody_looked(void **state)
+{
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t hits, misses;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("first"));
+        check_text(read_at(f, stream, 0), 0, "first");
+        hits = counted(f, STAT_TAIL_HITS);
+        misses = counted(f, STAT_TAIL_MISSES);
+        assert_int_equal(hits, 1);
+        probe_run(f->probe, LONG_MS);
+        check_text(read_at(f, stream, 0), 0, "first");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits);
+        assert_int_equal(counted(f, STAT_TAIL_MISSES), misses + 1);
+        probe_run(f->probe, LONG_MS);
+        appended(f->probe, stream, bytes_of_text("second")); /* is known again, and says nothing of the first */
+        check_text(read_at(f, stream, 1), 1, "second");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits + 1);
+        check_text(read_at(f, stream, 0), 0, "first");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits + 1);
+        assert_int_equal(counted(f, STAT_TAIL_MISSES), misses + 2);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* As long as a reader waits somebody looks: nothing is forgotten, however long it takes. */
+static void memory_is_trusted_while_a_reader_waits(void **state)
+{
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t waits, sweeps;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("first"));
+        waits = ask_read(f->probe, stream, usual(1, MOCK_LOG_MS));
+        sweeps = counted(f, STAT_SWEEPS);
+        until_counted(f, STAT_SWEEPS, sweeps + 12);
+        check_text(read_at(f, stream, 0), 0, "first");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), 1);
+        assert_int_equal(counted(f, STAT_TAIL_MISSES), 0);
+        probe_cancel(f->probe, waits);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* A record of ours is stored, and Kafka's word of that is late: who reads what lies before it has it at once, and Kafka is not asked in vain. */
+static void readers_of_the_past_do_not_wait_for_an_answer_to_an_append(void **state)
+{
+        enum { LATE_MS = 8000, ENOUGH = 1000, READS = 3, QUESTIONS = 10 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t append;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("past"));
+        probe_run(f->probe, UNSURE_MS);
+        embedded_push_late(f->probe->log, PRODUCE, 0, LATE_MS, 1);
+        append = ask_append(f->probe, stream, bytes_of_text("late"));
+        probe_run(f->probe, 200);
+        embedded_push_late(f->probe->log, LIST_OFFSETS, 0, 0, ENOUGH);
+        for (int i = 0; i < READS; i++) check_text(read_at(f, stream, 0), 0, "past");
+        assert_in_range(ENOUGH - embedded_errors_left(f->probe->log, LIST_OFFSETS), 1, READS * QUESTIONS);
+        assert_false(seen_of(f->probe, append)->done);
+        assert_int_equal(await(f->probe, append)->index, 1);
+        check_text(read_at(f, stream, 1), 1, "late");
+        log_stream_put(f->probe->log, stream);
+}
+
+/* Kafka gives a record now and then: when the time is over the reader has those that have come. */
+static void a_read_whose_time_is_over_has_what_has_come(void **state)
+{
+        enum { RECORDS = 20, SLOWLY_MS = 300 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        struct seen *seen;
+
+        f->limits.tail_bytes = 0;
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        for (int i = 0; i < RECORDS; i++) appended(f->probe, stream, bytes_of_text("one of its own batch"));
+        check_text(read_at(f, stream, RECORDS - 1), RECORDS - 1, "one of its own batch");
+        embedded_set_delay(f->probe->log, 1, SLOWLY_MS);
+        seen = read_at(f, stream, 0);
+        assert_in_range(seen->count, 1, RECORDS - 1);
+        check_text(seen, 0, "one of its own batch");
+        embedded_set_delay(f->probe->log, 1, 0);
+        log_stream_put(f->probe->log, stream);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, mock_log_setup, mock_log_teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                T(what_was_followed_is_not_given_when_the_topic_is_made_anew),
+                T(memory_is_not_trusted_over_a_time_in_which_nobody_looked),
+                T(memory_is_trusted_while_a_reader_waits),
+                T(readers_of_the_past_do_not_wait_for_an_answer_to_an_append),
+                T(a_read_whose_time_is_over_has_what_has_come),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
