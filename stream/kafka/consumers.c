@@ -4,6 +4,9 @@
 #include "transport/base/logger.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { LEAVE_MS = 5000 }; /* an instance that ends takes some 10 ms */
 
 struct known_topic {
         UT_hash_handle hh;
@@ -76,19 +79,54 @@ static enum err instance_new(struct consumers *consumers, struct consumer_instan
 
 enum err consumers_open(struct consumers *consumers, struct kafka_log *log, enum kafka_role role, struct reason *why)
 {
-        *consumers = (struct consumers){.log = log, .role = role, .ending = -1};
+        *consumers = (struct consumers){.log = log, .role = role};
         return instance_new(consumers, &consumers->current, why);
 }
 
-/* Begins to end it. One that still ends from before is left to itself. */
+/* --- those that end --- */
+
+/* Whether it has ended, or is left since it was given its time; waits for either. */
+static bool is_over(const struct consumer_ending *ending, uint64_t now_ms, uint64_t wait_ms)
+{
+        uint64_t waited = now_ms - ending->since_ms, left = waited < LEAVE_MS ? LEAVE_MS - waited : 0;
+
+        if (handle_await(ending->handle, left < wait_ms ? left : wait_ms)) return true;
+        if (left > wait_ms) return false;
+        handle_leave(ending->handle);
+        return true;
+}
+
+static void forget_ended(struct consumers *consumers, uint64_t wait_ms)
+{
+        size_t kept = 0;
+
+        for (size_t i = 0; i < consumers->ending_count; i++)
+                if (!is_over(&consumers->ending[i], context_now_ms(consumers->log->ctx), wait_ms)) consumers->ending[kept++] = consumers->ending[i];
+        consumers->ending_count = kept;
+}
+
+static void remember_ending(struct consumers *consumers, int handle)
+{
+        forget_ended(consumers, 0);
+        if (consumers->ending_count == CONSUMERS_ENDING_MAX) {
+                handle_leave(consumers->ending[0].handle);
+                memmove(&consumers->ending[0], &consumers->ending[1], --consumers->ending_count * sizeof consumers->ending[0]);
+        }
+        consumers->ending[consumers->ending_count++] = (struct consumer_ending){handle, context_now_ms(consumers->log->ctx)};
+}
+
+/* Begins to end it. */
 static void end(struct consumers *consumers, struct consumer_instance *instance)
 {
-        if (consumers->ending >= 0) handle_leave(consumers->ending);
+        int handle;
+
         handle_mute(&instance->handle);
-        consumers->ending = handle_end(&instance->handle);
+        if ((handle = handle_end(&instance->handle)) >= 0) remember_ending(consumers, handle);
         forget(instance);
         free(instance);
 }
+
+/* --- renewing --- */
 
 static void renew(struct consumers *consumers)
 {
@@ -130,6 +168,5 @@ void consumers_close(struct consumers *consumers)
 {
         if (consumers->current) end(consumers, consumers->current);
         consumers->current = NULL;
-        if (consumers->ending >= 0) handle_await(consumers->ending);
-        consumers->ending = -1;
+        forget_ended(consumers, LEAVE_MS);
 }

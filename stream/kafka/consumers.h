@@ -7,6 +7,8 @@
 
 struct known_topic;
 
+enum { CONSUMERS_ENDING_MAX = 16 }; /* instances that end at once; of more, the first one is left to itself */
+
 struct consumer_instance {
         struct handle handle;
         struct known_topic *known; /* topics that it has been asked for */
@@ -18,7 +20,11 @@ struct consumers {
         enum kafka_role role;
         struct consumer_instance *current;
         struct consumer_instance *before; /* it still has fetches; NULL: none. While it has, `current` is not renewed */
-        int ending;                       /* the last one to go: readable when it is gone; -1: none */
+        struct consumer_ending {
+                int handle;               /* handle_end's */
+                uint64_t since_ms;
+        } ending[CONSUMERS_ENDING_MAX];   /* those that go, in that order */
+        size_t ending_count;
 };
 
 /* ERR_USAGE, ERR_NO_MEMORY, ERR_SYSTEM: nothing is open. */

@@ -13,7 +13,6 @@
 
 enum {
         EVENTS_A_ROUND = 64, /* an event can carry many delivery reports; the rest is for the loop's next round */
-        LEAVE_MS = 5000,     /* an instance that ends takes some 10 ms */
 };
 
 static void wake_again(struct handle *handle)
@@ -169,18 +168,20 @@ int handle_end(struct handle *handle)
         return ending;
 }
 
-void handle_leave(int ending)
+bool handle_await(int ending, uint64_t ms)
 {
         struct pollfd over = {.fd = ending, .events = POLLIN};
+        int n;
 
-        if (poll(&over, 1, 0) == 0) log_warning("kafka", "a consumer of librdkafka's does not end, and is left to itself");
+        do n = poll(&over, 1, (int)ms);
+        while (n < 0 && errno == EINTR);
+        if (n == 0) return false;
         close(ending);
+        return true;
 }
 
-void handle_await(int ending)
+void handle_leave(int ending)
 {
-        struct pollfd over = {.fd = ending, .events = POLLIN};
-
-        (void)!poll(&over, 1, LEAVE_MS);
-        handle_leave(ending);
+        log_warning("kafka", "a consumer of librdkafka's does not end, and is left to itself");
+        close(ending);
 }

@@ -31,11 +31,11 @@ void handle_mute(struct handle *handle);
 void handle_destroy(struct handle *handle);
 /* Begins to end it, in a thread of its own, since librdkafka 2.0.2 can wait for ever for one of its own threads when a topic was deleted under a
  * fetch (seen about once in ten runs of the model on a real Kafka). Nothing of ours is in its hands: for consumers. Muted before.
- * What it returns is for one of the two below; -1: it has ended. */
+ * What it returns is for the two below, until it has ended or is left; -1: it has ended. */
 MUST_USE int handle_end(struct handle *handle);
-/* Waits until it has ended, for a bounded time. */
-void handle_await(int ending);
-/* Does not wait. */
+/* Whether it has ended; waits for that, for so long at most. */
+bool handle_await(int ending, uint64_t ms);
+/* It does not end, and is left to itself. */
 void handle_leave(int ending);
 
 #endif
