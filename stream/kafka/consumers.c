@@ -128,6 +128,8 @@ static void end(struct consumers *consumers, struct consumer_instance *instance)
 
 /* --- renewing --- */
 
+size_t consumer_knows(const struct consumer_instance *instance) { return HASH_COUNT(instance->known); }
+
 static void renew(struct consumers *consumers)
 {
         struct consumer_instance *old = consumers->current;
@@ -139,6 +141,7 @@ static void renew(struct consumers *consumers)
                 return;
         }
         context_count(consumers->log->ctx, STAT_KAFKA_CONSUMERS_RENEWED);
+        consumers->leaving = false;
         if (old->uses)
                 consumers->before = old;
         else
@@ -149,12 +152,23 @@ struct consumer_instance *consumers_take(struct consumers *consumers, const char
 {
         uint64_t hash = hash_of(topic);
 
-        if (!consumers->before && HASH_COUNT(consumers->current->known) >= consumers->log->limits.topics_per_consumer &&
+        if (!consumers->before && consumer_knows(consumers->current) >= consumers->log->limits.topics_per_consumer &&
             !knows(consumers->current, hash))
                 renew(consumers);
         learn(consumers->current, hash);
         consumers->current->uses++;
         return consumers->current;
+}
+
+/* Not sooner than when the current one is half full, so that what lasts does not move more often than it must; not later, so that there is
+ * room for it there, and for what else begins until the last one has ended. */
+struct consumer_instance *consumers_to_leave(struct consumers *consumers)
+{
+        size_t half = consumers->log->limits.topics_per_consumer / 2;
+
+        if (!consumers->before || consumers->leaving || consumer_knows(consumers->current) < half) return NULL;
+        consumers->leaving = true;
+        return consumers->before;
 }
 
 void consumers_give_back(struct consumers *consumers, struct consumer_instance *instance)

@@ -99,10 +99,14 @@ static void end_run(struct helper_job *job)
 
 /* --- the loop's part --- */
 
-static void fetch_free(struct fetch *fetch)
+static void leave(struct fetch *fetch)
 {
         HASH_DEL(fetch->fetcher->fetches, fetch);
         consumers_give_back(&fetch->fetcher->consumers, fetch->consumer);
+}
+
+static void fetch_free(struct fetch *fetch)
+{
         run_clear(&fetch->run);
         free(fetch);
 }
@@ -111,6 +115,7 @@ static void end_done(struct helper_job *job)
 {
         struct fetch *fetch = HELPER_JOB_OWNER(job, struct fetch, job);
 
+        leave(fetch); /* first: its owner may begin another one, which needs the place, and the instance before to be gone */
         fetch->fetcher->events->ended(fetch);
         fetch_free(fetch);
 }
@@ -256,6 +261,7 @@ void fetcher_free(struct fetcher *fetcher)
         HASH_ITER(hh, fetcher->fetches, fetch, next) {
                 /* cppcheck-suppress uninitvar; it does not see through the table's macro */
                 close_queue(fetch);
+                leave(fetch);
                 fetch_free(fetch);
         }
         consumers_close(&fetcher->consumers);
@@ -269,8 +275,18 @@ size_t fetcher_count(const struct fetcher *fetcher)
         return HASH_COUNT(fetcher->fetches);
 }
 
+static void stop_those_of(struct fetcher *fetcher, const struct consumer_instance *instance)
+{
+        struct fetch *fetch, *next;
+
+        HASH_ITER(hh, fetcher->fetches, fetch, next)
+                /* cppcheck-suppress uninitvar; it does not see through the table's macro */
+                if (fetch->consumer == instance) fetch_stop(fetch);
+}
+
 struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, uint64_t from)
 {
+        struct consumer_instance *worn;
         struct fetch *fetch = calloc(1, sizeof *fetch);
 
         if (!fetch) return NULL;
@@ -288,6 +304,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, ui
         context_count(fetcher->log->ctx, STAT_FETCHES);
         fetch->job = (struct helper_job){.run = start_run, .done = start_done};
         helper_ask(fetcher->log->helper, &fetch->job);
+        if ((worn = consumers_to_leave(&fetcher->consumers))) stop_those_of(fetcher, worn);
         return fetch;
 }
 

@@ -16,7 +16,7 @@ enum fetch_state {
 };
 
 enum fetch_outcome {
-        FETCH_STOPPED,  /* by its owner */
+        FETCH_STOPPED,  /* by its owner, or since its consumer is to end: whoever still needs it begins anew */
         FETCH_FULL,     /* the run is as large as it may be */
         FETCH_AT_END,   /* the end of the log is reached, and it was to end there */
         FETCH_RANGE,    /* its index is not in the log: [low, high) is */
