@@ -42,6 +42,7 @@ struct question {
         int32_t *leaders; /* of each element, where leaders are asked apart */
         uint64_t now_ms, end_ms;
         bool slowly;
+        bool held_up; /* by a leader that had no good answer */
 };
 
 static uint64_t now_of(const struct inquiry *inquiry) { return context_now_ms(inquiry->ctx); }
@@ -240,22 +241,26 @@ static rd_kafka_resp_err_t later_of(const struct question *question)
         return question->slowly ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : RD_KAFKA_RESP_ERR__RETRY;
 }
 
+/* One whose time others took is not sick because it did not answer in what was left of it: the next question shows. */
 static void ask_leader(struct question *question, int32_t leader)
 {
         struct inquiry *inquiry = question->inquiry;
         const struct sick *sick = sick_of(inquiry, leader);
-        rd_kafka_resp_err_t rest = later_of(question);
+        rd_kafka_resp_err_t rest = sick ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : later_of(question);
         rd_kafka_topic_partition_list_t *some = led_by(question, leader);
-        struct outcome outcome = ask(question, some, sick ? sick->wait_ms : PART_MS);
+        int meant_ms = sick ? sick->wait_ms : PART_MS;
+        bool cut = question->held_up && left_of(question, meant_ms) < meant_ms;
+        struct outcome outcome = ask(question, some, meant_ms);
 
         if (!outcome.err) {
                 note_well(inquiry, leader);
         } else if (!outcome.named) {
                 be_careful(question);
                 inquiry->snapshot_ms = 0;
+                question->held_up = true;
                 if (!is_silence(outcome.err)) {
                         ask_each(question, some);
-                } else if (!outcome.lost && leader >= 0) {
+                } else if (!outcome.lost && leader >= 0 && !(cut && outcome.err == RD_KAFKA_RESP_ERR__TIMED_OUT)) {
                         note_sick(inquiry, leader);
                         rest = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
                 }
