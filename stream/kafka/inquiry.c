@@ -299,15 +299,34 @@ static void leave_rest(const struct question *question, rd_kafka_resp_err_t err)
 
 /* --- topics that are not there --- */
 
-static bool is_absent(const struct question *question, const rd_kafka_topic_partition_t *element)
+/* NULL: there is no answer. */
+static const struct rd_kafka_metadata *ask_about(const struct question *question, const char *topic)
 {
-        rd_kafka_topic_t *rkt = rd_kafka_topic_new(question->rk, element->topic, NULL);
+        rd_kafka_topic_t *rkt = left_of(question, 1) > 0 ? rd_kafka_topic_new(question->rk, topic, NULL) : NULL;
+        const struct rd_kafka_metadata *metadata;
         rd_kafka_resp_err_t err;
 
-        if (!rkt) return false;
-        err = partition_look(question->rk, rkt, (uint32_t)element->partition, left_of(question, PART_MS));
+        if (!rkt) return NULL;
+        err = partition_ask(question->rk, rkt, left_of(question, PART_MS), &metadata);
         rd_kafka_topic_destroy(rkt);
-        return kafka_verdict(err) == KAFKA_ABSENT;
+        return err ? NULL : metadata;
+}
+
+/* All partitions of the topic at once: whoever asks for many that are not there causes one request. Those that have been doubted are
+ * marked by `opaque`, which is of no other use here. */
+static void doubt_topic(const struct question *question, const char *topic)
+{
+        const struct rd_kafka_metadata *metadata = ask_about(question, topic);
+
+        for (int i = 0; i < question->list->cnt; i++) {
+                rd_kafka_topic_partition_t *element = &question->list->elems[i];
+
+                if (kafka_verdict(element->err) != KAFKA_ABSENT || strcmp(element->topic, topic) != 0) continue;
+                element->opaque = element;
+                if (!metadata || kafka_verdict(partition_in(metadata, (uint32_t)element->partition)) != KAFKA_ABSENT)
+                        element->err = RD_KAFKA_RESP_ERR__RETRY;
+        }
+        if (metadata) rd_kafka_metadata_destroy(metadata);
 }
 
 /* librdkafka repeats for as long as it keeps metadata that there is no such topic, and does not notice when there is one again: only what Kafka says
@@ -315,10 +334,9 @@ static bool is_absent(const struct question *question, const rd_kafka_topic_part
 static void doubt_absent(const struct question *question)
 {
         for (int i = 0; i < question->list->cnt; i++) {
-                rd_kafka_topic_partition_t *element = &question->list->elems[i];
+                const rd_kafka_topic_partition_t *element = &question->list->elems[i];
 
-                if (kafka_verdict(element->err) != KAFKA_ABSENT) continue;
-                if (left_of(question, 1) == 0 || !is_absent(question, element)) element->err = RD_KAFKA_RESP_ERR__RETRY;
+                if (!element->opaque && kafka_verdict(element->err) == KAFKA_ABSENT) doubt_topic(question, element->topic);
         }
 }
 

@@ -9,14 +9,24 @@ static rd_kafka_resp_err_t find(const struct rd_kafka_metadata_topic *topic, uin
         return RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
+rd_kafka_resp_err_t partition_ask(rd_kafka_t *rk, rd_kafka_topic_t *rkt, int ms, const struct rd_kafka_metadata **out)
+{
+        return rd_kafka_metadata(rk, 0, rkt, out, ms);
+}
+
+rd_kafka_resp_err_t partition_in(const struct rd_kafka_metadata *metadata, uint32_t partition)
+{
+        if (metadata->topic_cnt != 1) return RD_KAFKA_RESP_ERR__FAIL;
+        return metadata->topics[0].err ? metadata->topics[0].err : find(&metadata->topics[0], partition);
+}
+
 rd_kafka_resp_err_t partition_look(rd_kafka_t *rk, rd_kafka_topic_t *rkt, uint32_t partition, int ms)
 {
         const struct rd_kafka_metadata *metadata;
-        rd_kafka_resp_err_t err = rd_kafka_metadata(rk, 0, rkt, &metadata, ms);
+        rd_kafka_resp_err_t err = partition_ask(rk, rkt, ms, &metadata);
 
         if (err) return err;
-        if (metadata->topic_cnt != 1) err = RD_KAFKA_RESP_ERR__FAIL;
-        else err = metadata->topics[0].err ? metadata->topics[0].err : find(&metadata->topics[0], partition);
+        err = partition_in(metadata, partition);
         rd_kafka_metadata_destroy(metadata);
         return err;
 }

@@ -1,5 +1,5 @@
 /* One question for ends, asked of a librdkafka that this file plays, with a clock that moves by what was waited for: what a broker that hangs takes
- * from others. */
+ * from others, and how often topics that are not there are looked at. */
 #include "stream/kafka/inquiry.h"
 
 #include "stream/kafka/core.h"
@@ -199,6 +199,46 @@ static void a_broker_whose_time_another_took_is_asked_again(void **state)
         rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* Partitions that are not there, of topics that are: each topic is looked at once, however many of its partitions were asked for. */
+static void topics_are_looked_at_once_in_a_question(void **state)
+{
+        enum { TOPICS = 3, PARTITIONS = 20 };
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(TOPICS * PARTITIONS);
+        char name[NAME];
+
+        (void)state;
+        for (int i = 0; i < TOPICS * PARTITIONS; i++) {
+                snprintf(name, sizeof name, "topic-%d", i % TOPICS);
+                rd_kafka_topic_partition_list_add(list, name, i / TOPICS);
+        }
+        ask(list);
+        assert_int_equal(f->looks, TOPICS);
+        for (int i = 0; i < list->cnt; i++)
+                assert_int_equal(kafka_verdict(list->elems[i].err), i / TOPICS == 0 ? KAFKA_FINE : KAFKA_ABSENT);
+        rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* Kafka does not say so in time: then nothing is absent, and all that is waited for has its end. */
+static void what_kafka_does_not_say_is_not_absent(void **state)
+{
+        enum { TOPICS = 30 };
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(TOPICS);
+        uint64_t start = f->tc.now_ms;
+        char name[NAME];
+
+        (void)state;
+        f->look_ms = HANGS;
+        for (int i = 0; i < TOPICS; i++) {
+                snprintf(name, sizeof name, "topic-%d", i);
+                rd_kafka_topic_partition_list_add(list, name, 1);
+        }
+        ask(list);
+        for (int i = 0; i < list->cnt; i++)
+                assert_int_equal(list->elems[i].err, RD_KAFKA_RESP_ERR__RETRY);
+        assert_true(f->tc.now_ms - start <= INQUIRY_ANSWER_MS);
+        rd_kafka_topic_partition_list_destroy(list);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -206,6 +246,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(brokers_that_hang_are_found_out_one_by_one),
                 T(a_broker_whose_time_another_took_is_asked_again),
+                T(topics_are_looked_at_once_in_a_question),
+                T(what_kafka_does_not_say_is_not_absent),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
