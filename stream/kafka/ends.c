@@ -1,6 +1,7 @@
 /* Where logs end, asked by the helper for many streams at once. Streams whose end a reader needs to know are asked about soon; those
  * that have a reader at their end are swept again and again, so that what others write is found; the period grows with their
- * number. Streams that nobody leads, or whose leader does not answer, are asked about apart, now and then, and not for long. */
+ * number. Streams that nobody leads, or whose leader does not answer, are asked about apart, now and then, and not for long. One that is
+ * not there, as Kafka has said, is asked about once in a sweep's time, however often a reader comes for it. */
 #include "stream/kafka/cluster.h"
 #include "stream/kafka/inquiry.h"
 #include "stream/kafka/reader_parts.h"
@@ -22,9 +23,9 @@ struct ends_entry {
 
 struct ends {
         struct reader *reader;
-        struct stream_list swept, urgent, pausing, slow;
+        struct stream_list swept, urgent, pausing, absent, slow;
         size_t swept_count, left;       /* left: to be asked about in this sweep */
-        struct timer round, again, slow_timer;
+        struct timer round, again, absent_timer, slow_timer;
         bool out;                       /* the job is the helper's */
         bool slow_due, slowly, found;   /* it is time for slow ones; the question that is out is about such; one of them has a leader now */
         struct helper_job job;
@@ -84,20 +85,36 @@ static void collect_slow(struct ends *ends)
         }
 }
 
-static void collect(struct ends *ends)
+static void collect_urgent(struct ends *ends, size_t upto)
 {
         struct log_stream *stream;
 
-        while (ends->count < ends->cap && (stream = TAILQ_FIRST(&ends->urgent))) {
+        while (ends->count < upto && (stream = TAILQ_FIRST(&ends->urgent))) {
                 ends_leave(ends, stream);
                 add(ends, stream);
         }
+}
+
+static void collect_swept(struct ends *ends)
+{
+        struct log_stream *stream;
+
         while (ends->count < ends->cap && ends->left > 0 && (stream = TAILQ_FIRST(&ends->swept))) {
                 ends->left--;
                 TAILQ_REMOVE(&ends->swept, stream, read.by_end);
                 TAILQ_INSERT_TAIL(&ends->swept, stream, read.by_end);
                 if (!stream->read.asking) add(ends, stream);
         }
+}
+
+/* What is urgent goes first; but half is the sweep's while one is under way, or those who come anew again and again would keep it from going on. */
+static void collect(struct ends *ends)
+{
+        size_t half = (ends->cap + 1) / 2;
+
+        collect_urgent(ends, ends->cap - (ends->left < half ? ends->left : half));
+        collect_swept(ends);
+        collect_urgent(ends, ends->cap);
 }
 
 /* --- the answer --- */
@@ -162,6 +179,14 @@ static void take_answer(struct ends *ends, const struct ends_entry *entry, const
         reader_serve(stream);
 }
 
+/* That there is no such stream is believed, and remembered, unless it was created since that was asked. */
+static void note_absent(const struct ends *ends, struct log_stream *stream, rd_kafka_topic_partition_t *answer)
+{
+        if (kafka_verdict(answer->err) != KAFKA_ABSENT) stream->read.absent_ms = 0;
+        else if (stream->read.created_ms >= ends->asked_ms) answer->err = RD_KAFKA_RESP_ERR__RETRY;
+        else stream->read.absent_ms = context_now_ms(ends->reader->log->ctx);
+}
+
 static void ask_done(struct helper_job *job)
 {
         struct ends *ends = HELPER_JOB_OWNER(job, struct ends, job);
@@ -172,6 +197,7 @@ static void ask_done(struct helper_job *job)
 
                 stream->refs++;
                 stream->read.asking = false;
+                note_absent(ends, stream, &ends->list->elems[i]);
                 if (!ends->reader->given_up) take_answer(ends, &ends->entries[i], &ends->list->elems[i]);
                 stream->refs--;
                 topics_release(stream);
@@ -280,6 +306,43 @@ static void pause_over(void *arg)
         }
 }
 
+/* So long it is not asked about: Kafka has just said that it is not there. 0: it may be asked about. */
+static uint64_t absent_for_ms(const struct ends *ends, const struct log_stream *stream)
+{
+        uint64_t since = context_now_ms(ends->reader->log->ctx) - stream->read.absent_ms, all = ends->reader->log->limits.sweep_ms;
+
+        return stream->read.absent_ms && since < all ? all - since : 0;
+}
+
+static void absent_is_due(void *arg)
+{
+        struct ends *ends = arg;
+        struct log_stream *stream;
+        uint64_t ms;
+
+        while ((stream = TAILQ_FIRST(&ends->absent))) {
+                if ((ms = absent_for_ms(ends, stream))) {
+                        reader_set_timer(ends->reader, &ends->absent_timer, ms);
+                        return;
+                }
+                ends_leave(ends, stream);
+                follow_plan(stream);
+        }
+}
+
+/* True for one of which Kafka has just said that it is not there: its reader has its answer when it is time to ask again. */
+static bool is_absent(struct ends *ends, struct log_stream *stream)
+{
+        if (!absent_for_ms(ends, stream)) return false;
+        if (stream->read.ends == ENDS_ABSENT) return true;
+        ends_leave(ends, stream);
+        stream->read.ends = ENDS_ABSENT;
+        stream->read.absent_ms = context_now_ms(ends->reader->log->ctx); /* from now on, so that the list is in the order of time */
+        TAILQ_INSERT_TAIL(&ends->absent, stream, read.by_end);
+        reader_set_timer(ends->reader, &ends->absent_timer, absent_for_ms(ends, stream));
+        return true;
+}
+
 static void slow_is_due(void *arg)
 {
         struct ends *ends = arg;
@@ -304,7 +367,9 @@ static bool is_slow(struct ends *ends, struct log_stream *stream)
 
 void ends_ask(struct ends *ends, struct log_stream *stream)
 {
-        if (is_slow(ends, stream) || stream->read.asking || stream->read.ends == ENDS_URGENT || stream->read.ends == ENDS_PAUSE) return;
+        if (is_slow(ends, stream) || stream->read.asking || stream->read.ends == ENDS_URGENT || stream->read.ends == ENDS_PAUSE ||
+            is_absent(ends, stream))
+                return;
         ends_leave(ends, stream);
         stream->read.ends = ENDS_URGENT;
         TAILQ_INSERT_TAIL(&ends->urgent, stream, read.by_end);
@@ -332,9 +397,19 @@ void ends_leave(struct ends *ends, struct log_stream *stream)
                 break;
         case ENDS_URGENT: TAILQ_REMOVE(&ends->urgent, stream, read.by_end); break;
         case ENDS_PAUSE: TAILQ_REMOVE(&ends->pausing, stream, read.by_end); break;
+        case ENDS_ABSENT: TAILQ_REMOVE(&ends->absent, stream, read.by_end); break;
         case ENDS_SLOW: TAILQ_REMOVE(&ends->slow, stream, read.by_end); break;
         }
         stream->read.ends = ENDS_NOTHING;
+}
+
+void ends_created(struct ends *ends, struct log_stream *stream)
+{
+        stream->read.absent_ms = 0;
+        stream->read.created_ms = context_now_ms(ends->reader->log->ctx);
+        if (stream->read.ends != ENDS_ABSENT) return;
+        ends_leave(ends, stream);
+        follow_plan_soon(stream);
 }
 
 /* A sweep that Kafka's absence has interrupted goes on, and has taken no time until now. */
@@ -362,9 +437,11 @@ struct ends *ends_new(struct reader *reader)
         TAILQ_INIT(&ends->swept);
         TAILQ_INIT(&ends->urgent);
         TAILQ_INIT(&ends->pausing);
+        TAILQ_INIT(&ends->absent);
         TAILQ_INIT(&ends->slow);
         timer_init(&ends->round, begin_round, ends);
         timer_init(&ends->again, pause_over, ends);
+        timer_init(&ends->absent_timer, absent_is_due, ends);
         timer_init(&ends->slow_timer, slow_is_due, ends);
         return ends;
 }
@@ -373,6 +450,7 @@ void ends_stop(struct ends *ends)
 {
         context_timer_stop(ends->reader->log->ctx, &ends->round);
         context_timer_stop(ends->reader->log->ctx, &ends->again);
+        context_timer_stop(ends->reader->log->ctx, &ends->absent_timer);
         context_timer_stop(ends->reader->log->ctx, &ends->slow_timer);
 }
 

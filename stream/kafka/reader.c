@@ -370,11 +370,12 @@ void reader_topic_created(struct kafka_topic *topic)
 
         LIST_FOREACH(stream, &topic->streams, entry) {
                 stream->read.end_ms = 0;
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
+                ends_created(topic->log->reader->ends, stream);
                 if (!topic->made) continue;
                 stream->append.proven = false;
                 stream->append.gone_ms = 0;
                 tail_reset(topic->log->reader->tail, &stream->read.tail);
-                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 begin_anew(stream);
                 reader_note_end(stream, 0, context_now_ms(topic->log->ctx));
                 wait_for_flush(stream);

@@ -21,8 +21,10 @@ struct read_stream {
         uint64_t end_ms;              /* when Kafka was asked for what confirmed it last */
         uint64_t foreign_ms;          /* when a record of somebody else's was seen last */
         uint64_t idle_since_ms;
+        uint64_t absent_ms;           /* when Kafka said last that there is no such stream, or a reader asked anew since; 0: it does not say so */
+        uint64_t created_ms;          /* when its topic was created through this node last; 0: never */
         TAILQ_ENTRY(log_stream) by_idle, by_run, by_want, by_end, by_acked, by_live, by_plan;
-        enum { ENDS_NOTHING, ENDS_SWEPT, ENDS_URGENT, ENDS_PAUSE, ENDS_SLOW } ends; /* its list in the sweep of ends */
+        enum { ENDS_NOTHING, ENDS_SWEPT, ENDS_URGENT, ENDS_PAUSE, ENDS_ABSENT, ENDS_SLOW } ends; /* its list in the sweep of ends */
         enum { WANTS_NOTHING, WANTS_FETCH, WANTS_PAUSE } wants;          /* its list of streams to be planned again */
         unsigned watched_by;          /* the instance that was asked for its end last, by number; 0: none was */
         bool end_known;

@@ -99,6 +99,8 @@ void ends_stop(struct ends *ends);
 void ends_ask(struct ends *ends, struct log_stream *stream);
 void ends_sweep(struct ends *ends, struct log_stream *stream);
 void ends_leave(struct ends *ends, struct log_stream *stream);
+/* Its topic is there, whatever Kafka said before. */
+void ends_created(struct ends *ends, struct log_stream *stream);
 void ends_retry(struct ends *ends);
 /* From one sweep's beginning to the next one's, as it was last. */
 uint64_t ends_period_ms(const struct ends *ends);
