@@ -189,10 +189,14 @@ static void on_refused(void *user, enum err err, const char *why)
 
 static const struct channels_events events = {on_up, on_closed, on_missing, on_refused};
 
-static struct known *known_by_address(struct side *side, struct bytes address)
+static struct known *known_by_address(struct bytes address)
 {
-        for (size_t i = 0; i < side->count; i++)
-                if (side->known[i].channel && bytes_equal(channel_address(side->known[i].channel), address)) return &side->known[i];
+        for (size_t s = 0; s < SIDES; s++)
+                for (size_t i = 0; i < run.sides[s].count; i++) {
+                        struct known *known = &run.sides[s].known[i];
+
+                        if (known->channel && bytes_equal(channel_address(known->channel), address)) return known;
+                }
         return NULL;
 }
 
@@ -204,10 +208,12 @@ static void on_text(void *self, const struct delivery *delivery)
         struct known *known;
 
         fuzz_require(delivery->origin.peer && route_front(delivery->msg.ret, &back));
-        known = known_by_address(side, back.value);
-        fuzz_require(known && memcmp(known->peer.hash, delivery->origin.peer, IDENTIFIER_SIZE) == 0);
         side->received++;
-        if (identifier_equal(&known->peer, &parties[EVE].id)) return; /* she may say anything */
+        known = known_by_address(back.value);
+        fuzz_require(known && memcmp(known->peer.hash, delivery->origin.peer, IDENTIFIER_SIZE) == 0);
+        /* She may say anything, and to anybody's application, her own too: all have one router here. */
+        if (identifier_equal(&known->peer, &parties[EVE].id)) return;
+        fuzz_require(known >= side->known && known < side->known + side->count);
         for (size_t i = 0; i < run.text_count; i++) {
                 struct text *text = &run.texts[i];
 
