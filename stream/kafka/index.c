@@ -409,13 +409,13 @@ static void loaded(struct index_entry *entry, rd_kafka_resp_err_t err, int64_t o
         release(entry);
 }
 
-static void take_answer(struct index *index, struct request *request, rd_kafka_resp_err_t err, int64_t offset)
+/* The request is in no list any more. */
+static void take_answer(struct index *index, struct request *take_request, rd_kafka_resp_err_t err, int64_t offset)
 {
-        struct index_entry *entry = request->of;
-        bool saves = request->saves;
+        struct index_entry *entry = take_request->of;
+        bool saves = take_request->saves;
 
-        TAILQ_REMOVE(&index->out, request, entry);
-        free(request);
+        free(take_request);
         if (!entry) {
                 if (kafka_verdict(err) == KAFKA_LATER) set_timer(index, &index->warm, RETRY_MS);
         } else if (saves) {
@@ -427,6 +427,7 @@ static void take_answer(struct index *index, struct request *request, rd_kafka_r
 
 void index_event(struct index *index, rd_kafka_event_t *event)
 {
+        struct request *request = rd_kafka_event_opaque(event);
         rd_kafka_resp_err_t err = rd_kafka_event_error(event);
         const rd_kafka_AlterConsumerGroupOffsets_result_t *altered = rd_kafka_event_AlterConsumerGroupOffsets_result(event);
         const rd_kafka_ListConsumerGroupOffsets_result_t *listed = rd_kafka_event_ListConsumerGroupOffsets_result(event);
@@ -439,23 +440,31 @@ void index_event(struct index *index, rd_kafka_event_t *event)
         if (listed && !err) groups = rd_kafka_ListConsumerGroupOffsets_result_groups(listed, &count);
         if (!err) err = count ? outcome(groups[0], &offset) : RD_KAFKA_RESP_ERR__FAIL;
         if (kafka_verdict(err) != KAFKA_LATER) health_answered(index->log->health);
-        take_answer(index, rd_kafka_event_opaque(event), err, offset);
+        TAILQ_REMOVE(&index->out, request, entry);
+        take_answer(index, request, err, offset);
         pump(index);
 }
 
-/* librdkafka can lose a request while it looks for a coordinator. Its instance is given up, with all that it was asked. */
+/* librdkafka can lose a request while it looks for a coordinator. Its instance is given up, with all that it was asked. What was asked of it is
+ * set apart before that: whoever is told meanwhile may save at once, and what is sent then is the new instance's. */
 static void answer_is_late(struct index *index)
 {
+        struct request_list late = TAILQ_HEAD_INITIALIZER(late);
         struct request *request;
         struct reason why;
 
+        TAILQ_CONCAT(&late, &index->out, entry);
         if (kafka_renew_control(index->log, &why) != OK) {
+                TAILQ_CONCAT(&index->out, &late, entry); /* nobody was told anything: nothing came meanwhile */
                 log_error("kafka", "no answer to a request for an index, and no new instance: %s", why.text);
                 return;
         }
         log_warning("kafka", "no answer to a request for an index in %u ms: asked again by a new instance", index->log->limits.index_answer_ms);
         context_count(index->log->ctx, STAT_KAFKA_CONTROL);
-        while ((request = TAILQ_FIRST(&index->out))) take_answer(index, request, RD_KAFKA_RESP_ERR__TIMED_OUT, 0);
+        while ((request = TAILQ_FIRST(&late))) {
+                TAILQ_REMOVE(&late, request, entry);
+                take_answer(index, request, RD_KAFKA_RESP_ERR__TIMED_OUT, 0);
+        }
 }
 
 static void look_at_oldest(void *arg)

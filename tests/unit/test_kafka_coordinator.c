@@ -118,6 +118,75 @@ static void a_save_without_an_answer_is_sent_again(void **state)
         check_saved(f, "reader", 6);
 }
 
+/* The log knows that there is "s", so a look-up is answered by what is still to be saved. */
+static struct log_stream *held_stream(struct mock_log *f)
+{
+        struct log_stream *stream = stream_of(f->probe, "s", 0);
+
+        made(f->probe, "s", 1);
+        return stream;
+}
+
+/* A log's events as they were, but a connection ends whenever a look-up is answered. */
+struct ender {
+        struct mock_log *f;
+        const struct log_events *inner; /* the probe's */
+        struct log_events events;
+        uint64_t conn;
+        size_t flushed; /* saves that were sent by that */
+};
+
+static struct ender ender;
+
+static void end_at_an_answer(void *user, const struct log_result *result)
+{
+        const struct index *index = index_of(ender.f);
+        size_t before = index_saves_out(index);
+
+        ender.inner->done(user, result);
+        if (result->op != LOG_INDEX_LOAD) return;
+        log_flush_saves(ender.f->probe->log, ender.conn);
+        ender.flushed += index_saves_out(index) - before;
+}
+
+static void end_at_answers(struct mock_log *f, uint64_t conn)
+{
+        const struct log_events *inner = f->probe->log->events;
+
+        ender = (struct ender){.f = f, .inner = inner, .events = *inner, .conn = conn};
+        ender.events.done = end_at_an_answer;
+        f->probe->log->events = &ender.events;
+}
+
+/* Whoever is told while the old instance's requests are given up may have saves sent: these are the new instance's, and are not given up with
+ * the others (their answers would then be about requests that are no more). */
+static void what_is_sent_while_an_instance_is_given_up_stays(void **state)
+{
+        enum { CONN = 1, ENDING = 2 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t look_up;
+
+        open_impatient(f);
+        stream = held_stream(f);
+        embedded_push_late(f->probe->log, OFFSET_COMMIT, 0, NEVER_MS, 1);
+        embedded_push_late(f->probe->log, OFFSET_FETCH, 0, NEVER_MS, 1);
+        save(f, "other", 7, ENDING);
+        look_up = ask_load(f->probe, "reader", "s", 0);
+        save(f, "reader", 5, CONN); /* is told when the look-up is given up */
+        end_at_answers(f, ENDING);
+        while (counted(f, STAT_KAFKA_CONTROL) == 0) loop_run_once(f->kafka.loop);
+        assert_true(seen_of(f->probe, look_up)->done);
+        check_index(seen_of(f->probe, look_up), 5);
+        assert_int_equal(ender.flushed, 1);
+        assert_int_equal(index_saves_out(index_of(f)), 1);
+        f->probe->log->events = ender.inner;
+        log_stream_put(f->probe->log, stream);
+        probe_stop(f->probe, MS);
+        check_saved(f, "other", 7);
+        check_saved(f, "reader", 5);
+}
+
 static void no_instance_is_given_up_while_kafka_is_away(void **state)
 {
         struct mock_log *f = *state;
@@ -268,6 +337,7 @@ int main(void)
                 T(test_coordinator_errors),
                 T(a_look_up_without_an_answer_is_asked_again),
                 T(a_save_without_an_answer_is_sent_again),
+                T(what_is_sent_while_an_instance_is_given_up_stays),
                 T(no_instance_is_given_up_while_kafka_is_away),
                 T(saves_of_one_reader_are_few),
                 T(only_so_many_saves_are_under_way_at_once),
