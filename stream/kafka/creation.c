@@ -384,13 +384,20 @@ void creations_give_up(struct creations *creations)
                 TAILQ_FOREACH(creation, lists[i], entry) tell(creation, ERR_CANCELLED, "the node stops");
 }
 
-void creations_free(struct creations *creations)
+static void finish_all(struct creation_list *list)
 {
-        struct creation_list *lists[] = {&creations->queue, &creations->asked, &creations->check, &creations->checking};
         struct creation *creation;
 
+        while ((creation = TAILQ_FIRST(list))) finish(creation, ERR_CANCELLED, "the node stops");
+}
+
+void creations_free(struct creations *creations)
+{
+        if (!creations) return;
         creations_give_up(creations);
-        for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-                while ((creation = TAILQ_FIRST(lists[i]))) finish(creation, ERR_CANCELLED, "the node stops");
+        finish_all(&creations->queue);
+        finish_all(&creations->asked);
+        finish_all(&creations->check);
+        finish_all(&creations->checking);
         free(creations);
 }
