@@ -1,6 +1,7 @@
 /* Creation in two steps. First Kafka is asked to make what is missing, in one request at a time for all that were asked for meanwhile;
  * a topic that exists is as good. Then the helper asks for metadata, through the producer that the topic belongs to, until every
- * partition has a leader: so the first push does not wait for it, and a topic that was deleted and made anew is known again. */
+ * partition has a leader: so the first push does not wait for it, and a topic that was deleted and made anew is known again. What is not
+ * ready is looked at again after a pause of its own, so that it is no matter what else there is to look at. */
 #include "stream/kafka/creation.h"
 
 #include "stream/kafka/cluster.h"
@@ -13,8 +14,9 @@
 
 enum {
         RETRY_MS = 250,         /* Kafka was not ready to create */
-        CHECK_AGAIN_MS = 20,    /* a topic has no leader yet */
-        ABSENT_MAX = 100,       /* checks that do not find a topic, before it is made again */
+        CHECK_MIN_MS = 20,      /* a topic has no leader yet; doubled each time */
+        CHECK_MAX_MS = 320,
+        ABSENT_MAX = 10,        /* checks that do not find a topic, before it is made again: some two seconds */
         METADATA_MIN_MS = 100,  /* how long an answer is waited for; doubled when it does not come, since a request can lie for a */
         METADATA_MAX_MS = 3200, /* second in an instance that is just connecting, and another one wakes it */
         SINGLY_MAX = 4,         /* up to so many topics one request each; more: one request for all that the producer knows */
@@ -25,11 +27,13 @@ enum creation_state {
         CREATION_ASKED,    /* in `asked`: in the request that is out */
         CREATION_CHECKED,  /* in `check`: waits for the helper */
         CREATION_CHECKING, /* in `checking`: in the helper's hands */
+        CREATION_OVER,     /* in no list: is being told */
 };
 
 struct creator {
         struct waiting waiting; /* first */
         LIST_ENTRY(creator) entry;
+        struct creation *of;
 };
 
 struct creation {
@@ -39,6 +43,7 @@ struct creation {
         uint32_t partitions;
         LIST_HEAD(creator_list, creator) creators;
         unsigned absent;
+        uint64_t due_ms, pause_ms; /* CHECKED: not looked at before, for it was not ready so long ago; 0: has just come */
         uint64_t refused_ms; /* when Kafka first refused what it may take in a moment; 0: never */
         bool made, denied; /* denied: not allowed to create; it may exist all the same */
 };
@@ -75,14 +80,19 @@ static void set_timer(struct creations *creations, struct timer *timer, uint64_t
         if (context_timer_set(creations->log->ctx, timer, in_ms) != OK) log_error("kafka", "out of memory: creations wait");
 }
 
-static void move(struct creation *creation, enum creation_state state)
+static struct creation_list *list_of(struct creation *creation)
 {
         struct creations *creations = creation->topic->log->creations;
         struct creation_list *const lists[] = {&creations->queue, &creations->asked, &creations->check, &creations->checking};
 
-        TAILQ_REMOVE(lists[creation->state], creation, entry);
+        return lists[creation->state];
+}
+
+static void move(struct creation *creation, enum creation_state state)
+{
+        TAILQ_REMOVE(list_of(creation), creation, entry);
         creation->state = state;
-        TAILQ_INSERT_TAIL(lists[state], creation, entry);
+        TAILQ_INSERT_TAIL(list_of(creation), creation, entry);
 }
 
 /* Completes it for all who asked. */
@@ -105,8 +115,8 @@ static void finish(struct creation *creation, enum err err, const char *why)
 {
         struct kafka_topic *topic = creation->topic;
 
-        move(creation, CREATION_QUEUED);
-        TAILQ_REMOVE(&topic->log->creations->queue, creation, entry);
+        TAILQ_REMOVE(list_of(creation), creation, entry);
+        creation->state = CREATION_OVER;
         tell(creation, err, why);
         topic->creation = NULL;
         topic->made = false;
@@ -123,14 +133,30 @@ static void refuse(struct creation *creation, enum err err, const char *why)
         finish(creation, err, text);
 }
 
+/* True: nobody waits for it any more, and it is over. One that is in Kafka's hands, or the helper's, is asked when it comes back. */
+static bool end_unwanted(struct creation *creation)
+{
+        if (!LIST_EMPTY(&creation->creators)) return false;
+        finish(creation, OK, NULL);
+        return true;
+}
+
 /* --- the first step --- */
 
 static void ask_again(struct creation *creation)
 {
         struct creations *creations = creation->topic->log->creations;
 
+        if (end_unwanted(creation)) return;
         move(creation, CREATION_QUEUED);
         set_timer(creations, &creations->queue_timer, RETRY_MS);
+}
+
+/* The second step comes, and at once. */
+static void go_on(struct creation *creation)
+{
+        creation->due_ms = creation->pause_ms = 0;
+        move(creation, CREATION_CHECKED);
 }
 
 /* Whether a refusal that may be over in a moment is waited out. */
@@ -149,11 +175,11 @@ static void take_answer(struct creation *creation, const struct cluster_topic *a
         case KAFKA_FINE:
                 creation->made |= answer->made;
                 if (answer->made) log_debug("kafka", "topic %s: made", creation->topic->name);
-                move(creation, CREATION_CHECKED);
+                go_on(creation);
                 break;
         case KAFKA_DENIED:
                 creation->denied = true;
-                move(creation, CREATION_CHECKED);
+                go_on(creation);
                 break;
         case KAFKA_LATER: ask_again(creation); break;
         default:
@@ -239,6 +265,13 @@ static void check_run(struct helper_job *job)
         }
 }
 
+static void look_again(struct creation *creation, uint64_t in_ms)
+{
+        creation->pause_ms = in_ms < CHECK_MAX_MS ? in_ms : CHECK_MAX_MS;
+        creation->due_ms = context_now_ms(creation->topic->log->ctx) + creation->pause_ms;
+        move(creation, CREATION_CHECKED);
+}
+
 static void take_check(struct creation *creation, const struct check *check)
 {
         if (check->result == CHECK_READY) {
@@ -248,11 +281,13 @@ static void take_check(struct creation *creation, const struct check *check)
                 finish(creation, OK, NULL);
         } else if (check->result == CHECK_DENIED || (check->result == CHECK_ABSENT && creation->denied)) {
                 refuse(creation, ERR_NOT_ALLOWED, "the node is not allowed to");
+        } else if (end_unwanted(creation)) {
+                return;
         } else if (check->result == CHECK_ABSENT && ++creation->absent >= ABSENT_MAX) {
                 creation->absent = 0;
                 move(creation, CREATION_QUEUED);
         } else {
-                move(creation, CREATION_CHECKED);
+                look_again(creation, creation->pause_ms ? 2 * creation->pause_ms : CHECK_MIN_MS);
         }
 }
 
@@ -260,16 +295,12 @@ static void check_done(struct helper_job *job)
 {
         struct creations *creations = HELPER_JOB_OWNER(job, struct creations, job);
         struct creation *creation;
-        bool fresh = !TAILQ_EMPTY(&creations->check);
 
         if (creations->given_up) return;
         for (size_t i = 0; i < creations->check_count && (creation = TAILQ_FIRST(&creations->checking)); i++)
                 take_check(creation, &creations->checks[i]);
         if (!TAILQ_EMPTY(&creations->queue)) set_timer(creations, &creations->queue_timer, 0);
-        if (TAILQ_EMPTY(&creations->check)) return;
-        /* What came meanwhile is looked at without delay, what was not ready after a pause. */
-        if (fresh) check_next(creations);
-        else set_timer(creations, &creations->check_timer, CHECK_AGAIN_MS);
+        check_next(creations);
 }
 
 static bool attach(struct creation *creation)
@@ -282,30 +313,63 @@ static bool attach(struct creation *creation)
         return false;
 }
 
-/* Looks at all that belong to one live producer. */
-static void check_next(void *arg)
+/* Whether it is its turn, in a round of this producer (NULL: of none yet). Those that soon would be are taken along: it is one request for many. */
+static bool is_due(const struct creation *creation, const struct producer *producer, uint64_t now)
 {
-        struct creations *creations = arg;
-        struct creation *creation, *next;
-        struct producer *producer = NULL;
+        bool along = producer && creation->topic->producer == producer;
 
-        if (!TAILQ_EMPTY(&creations->checking) || creations->given_up) return;
+        return now >= creation->due_ms - (along ? creation->pause_ms / 2 : 0);
+}
+
+/* Takes what is due and belongs to one live producer into `checking`; NULL: nothing. */
+static struct producer *take_round(struct creations *creations)
+{
+        uint64_t now = context_now_ms(creations->log->ctx);
+        struct producer *producer = NULL;
+        struct creation *creation, *next;
+
         creations->check_count = 0;
         for (creation = TAILQ_FIRST(&creations->check); creation && creations->check_count < CLUSTER_BATCH_MAX; creation = next) {
                 next = TAILQ_NEXT(creation, entry);
-                if (!attach(creation) || creation->topic->producer->state != PRODUCER_LIVE) continue;
+                if (!is_due(creation, producer, now) || !attach(creation)) continue;
+                if (creation->topic->producer->state != PRODUCER_LIVE) {
+                        if (!end_unwanted(creation)) look_again(creation, RETRY_MS);
+                        continue;
+                }
                 if (producer && creation->topic->producer != producer) continue;
                 producer = creation->topic->producer;
                 creations->checks[creations->check_count++] = (struct check){.name = creation->topic->name};
                 move(creation, CREATION_CHECKING);
         }
-        if (producer) {
-                creations->rk = producer->handle.rk; /* stays: its end is a later job of the same helper */
-                creations->job = (struct helper_job){.run = check_run, .done = check_done};
-                helper_ask(creations->log->helper, &creations->job);
-        } else if (!TAILQ_EMPTY(&creations->check)) {
-                set_timer(creations, &creations->check_timer, RETRY_MS);
+        return producer;
+}
+
+/* Sets the timer for the first that is due: all have their pause before them. */
+static void wait_for_next(struct creations *creations)
+{
+        uint64_t now = context_now_ms(creations->log->ctx), due_ms = UINT64_MAX;
+        struct creation *creation;
+
+        TAILQ_FOREACH(creation, &creations->check, entry)
+                if (creation->due_ms < due_ms) due_ms = creation->due_ms;
+        if (due_ms == UINT64_MAX) return;
+        set_timer(creations, &creations->check_timer, due_ms > now ? due_ms - now : 0);
+}
+
+static void check_next(void *arg)
+{
+        struct creations *creations = arg;
+        struct producer *producer;
+
+        if (!TAILQ_EMPTY(&creations->checking) || creations->given_up) return;
+        context_timer_stop(creations->log->ctx, &creations->check_timer);
+        if (!(producer = take_round(creations))) {
+                wait_for_next(creations);
+                return;
         }
+        creations->rk = producer->handle.rk; /* stays: its end is a later job of the same helper */
+        creations->job = (struct helper_job){.run = check_run, .done = check_done};
+        helper_ask(creations->log->helper, &creations->job);
 }
 
 /* --- asking --- */
@@ -355,6 +419,7 @@ void creations_ask(struct creations *creations, struct kafka_topic *topic, uint3
                 topics_release_topic(topic);
                 return;
         }
+        creator->of = creation;
         kafka_wait_add(creations->log, &creator->waiting, LOG_CREATE, token);
         LIST_INSERT_HEAD(&creation->creators, creator, entry);
 }
@@ -362,9 +427,12 @@ void creations_ask(struct creations *creations, struct kafka_topic *topic, uint3
 void creations_cancel(struct waiting *waiting)
 {
         struct creator *creator = (struct creator *)(void *)waiting;
+        struct creation *creation = creator->of;
 
         LIST_REMOVE(creator, entry);
         free(creator);
+        /* What is looked at again ends in its next turn, what is asked for when it is answered. */
+        if (creation->state == CREATION_QUEUED && !creation->topic->log->creations->given_up) end_unwanted(creation);
 }
 
 void creations_retry(struct creations *creations)
