@@ -55,6 +55,7 @@ struct kafka_log {
 
         struct waiting *waiting;
         struct later_list later;
+        const struct log_result *telling; /* what somebody is being told; NULL: nobody is told anything now */
         struct timer later_timer, stop_timer;
         uint64_t stop_at_ms;
         bool stopping, stopped;

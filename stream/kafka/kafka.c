@@ -31,7 +31,12 @@ void kafka_wait_remove(struct kafka_log *log, struct waiting *waiting)
 
 void kafka_done(struct kafka_log *log, const struct log_result *result)
 {
-        if (!log->silent) log->base.events->done(log->base.user, result);
+        const struct log_result *before = log->telling;
+
+        if (log->silent) return;
+        log->telling = result;
+        log->base.events->done(log->base.user, result);
+        log->telling = before;
 }
 
 void kafka_done_later(struct kafka_log *log, const struct log_result *result)
@@ -59,12 +64,13 @@ void kafka_answer_later(struct kafka_log *log, enum log_op op, uint64_t token, e
 static void tell_later(void *arg)
 {
         struct kafka_log *log = arg;
-        struct later_list list = STAILQ_HEAD_INITIALIZER(list);
         struct later *later;
+        size_t count = 0;
 
-        STAILQ_CONCAT(&list, &log->later);
-        while ((later = STAILQ_FIRST(&list))) {
-                STAILQ_REMOVE_HEAD(&list, entry);
+        /* What comes meanwhile is for the next turn. All stay in the log's list until they are told, as whoever is told may cancel others. */
+        STAILQ_FOREACH(later, &log->later, entry) count++;
+        for (; count > 0 && (later = STAILQ_FIRST(&log->later)); count--) {
+                STAILQ_REMOVE_HEAD(&log->later, entry);
                 if (!later->cancelled) kafka_done(log, &later->result);
                 free(later);
         }
@@ -251,6 +257,7 @@ static void op_cancel(struct log *base, uint64_t token)
         struct kafka_log *log = kafka_of(base);
         struct waiting *waiting;
 
+        if (log->telling && log->telling->token == token) return; /* as a connection does that ends by its answer: nothing is left of it */
         HASH_FIND(hh, log->waiting, &token, sizeof token, waiting);
         if (!waiting) {
                 if (!cancel_later(log, token)) producers_cancel(log->producers, token);

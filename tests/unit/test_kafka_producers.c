@@ -569,6 +569,64 @@ static void what_is_cancelled_leaves_nothing(void **state)
         log_stream_put(f->probe->log, stream);
 }
 
+/* A log's events as they were, but for one thing that is done when the first look-up is told. */
+struct canceller {
+        struct probe *probe;
+        const struct log_events *inner; /* the probe's */
+        struct log_events events;
+        uint64_t victim;
+        unsigned told;
+};
+
+static struct canceller canceller;
+
+static void cancel_at_the_first(void *user, const struct log_result *result)
+{
+        canceller.inner->done(user, result);
+        if (result->op != LOG_INDEX_LOAD || canceller.told++) return;
+        probe_cancel(canceller.probe, canceller.victim);
+        log_cancel(canceller.probe->log, result->token); /* its own: it is too late for that */
+}
+
+static void cancel_at_answers(struct probe *probe)
+{
+        canceller = (struct canceller){.probe = probe, .inner = probe->log->events, .events = *probe->log->events};
+        canceller.events.done = cancel_at_the_first;
+        probe->log->events = &canceller.events;
+}
+
+/* Answers that come in one turn: whoever gets the first one cancels it and the second, which then does not come (the probe would fail), and
+ * nothing is remembered of both while an append is under way. */
+static void what_is_cancelled_by_an_answer_of_the_same_turn_never_comes(void **state)
+{
+        enum { LATE_MS = 1000 };
+        struct mock_log *f = *state;
+        const struct kafka_log *log;
+        struct log_stream *stream;
+        uint64_t push, first, last;
+
+        mock_log_open(f);
+        log = mock_log_inside(f);
+        stream = stream_of(f->probe, f->probe->topic, 0);
+        made(f->probe, f->probe->topic, 1);
+        appended(f->probe, stream, bytes_of_text("x"));
+        embedded_push_late(f->probe->log, PRODUCE, 0, LATE_MS, 1);
+        push = ask_append(f->probe, stream, bytes_of_text("y"));
+        cancel_at_answers(f->probe);
+        probe_save(f->probe, "reader", f->probe->topic, 0, 1); /* it is told before Kafka has it */
+        first = ask_load(f->probe, "reader", f->probe->topic, 0);
+        canceller.victim = ask_load(f->probe, "reader", f->probe->topic, 0);
+        last = ask_load(f->probe, "reader", f->probe->topic, 0);
+        await(f->probe, last);
+        assert_true(seen_of(f->probe, first)->done);
+        assert_int_equal(canceller.told, 2);
+        assert_int_equal(producers_outstanding(log->producers), 1);
+        assert_int_equal(producers_cancelled(log->producers), 0);
+        assert_ok(await(f->probe, push)->err);
+        f->probe->log->events = canceller.inner;
+        log_stream_put(f->probe->log, stream);
+}
+
 /* With writers, and without. */
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define MOCK_T(name) cmocka_unit_test_setup_teardown(name, mock_log_setup, mock_log_teardown)
@@ -594,6 +652,7 @@ int main(void)
                 T(pressure_holds_while_the_broker_is_away),
                 MOCK_T(G8_a_fatal_error_as_a_producer_is_about_to_end),
                 MOCK_T(what_is_cancelled_leaves_nothing),
+                MOCK_T(what_is_cancelled_by_an_answer_of_the_same_turn_never_comes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
