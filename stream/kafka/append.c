@@ -13,6 +13,8 @@ enum {
         FULL_MS = 10, /* librdkafka's queue is full */
         /* A broker forgets a producer that wrote nothing to a partition for long (producer.id.expiration.ms, by default a day). */
         PROVEN_MS = 3600000,
+        /* A broker that has only just started may not know a topic yet: what may be stored in it is given up after so long. */
+        GONE_MS = 10000,
 };
 
 void append_stream_init(struct append_stream *append)
@@ -126,7 +128,7 @@ static void note_gone(struct log_stream *stream)
         uint64_t now = context_now_ms(stream->log->ctx);
 
         append->proven = false;
-        if (!append->gone_ms || now - append->gone_last_ms >= APPEND_GONE_MS) append->gone_ms = now; /* what it said before that is another matter */
+        if (!append->gone_ms || now - append->gone_last_ms >= GONE_MS) append->gone_ms = now; /* what it said before that is another matter */
         append->gone_last_ms = now;
 }
 
@@ -135,7 +137,7 @@ static bool is_lost(const struct append *append, rd_kafka_resp_err_t err)
 {
         const struct log_stream *stream = append->stream;
 
-        return is_gone(err) && stream->append.gone_ms && context_now_ms(stream->log->ctx) - stream->append.gone_ms >= APPEND_GONE_MS;
+        return is_gone(err) && stream->append.gone_ms && context_now_ms(stream->log->ctx) - stream->append.gone_ms >= GONE_MS;
 }
 
 /* False: no more for now. */

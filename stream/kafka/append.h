@@ -11,9 +11,6 @@
 
 struct log_stream;
 
-/* A broker that has only just started may not know a topic yet: what may be stored in it is given up when it has said so for so long. */
-enum { APPEND_GONE_MS = 10000 };
-
 enum append_state {
         APPEND_WAITING, /* not handed to librdkafka, or to be handed again */
         APPEND_FLYING,  /* handed; its report will come */

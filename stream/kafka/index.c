@@ -46,7 +46,6 @@ struct index_entry {
         bool resting;       /* sent or failed a moment ago: not before the timer */
         bool ready;         /* in index->ready */
         bool loading;       /* a look-up is out, or in index->loads */
-        uint64_t gone_ms, gone_last_ms; /* Kafka has said to saves since then, and at this time last, that it lacks the stream; 0: it has not */
         struct owner *owner; /* while dirty or saving */
         LIST_ENTRY(index_entry) by_owner;
         TAILQ_ENTRY(index_entry) by_ready;
@@ -338,33 +337,13 @@ static rd_kafka_resp_err_t outcome(const rd_kafka_group_result_t *group, int64_t
         return partitions->elems[0].err;
 }
 
-/* A stream that the node knows may be lacking only to a broker that has just started: a save has the patience for it that appends have. */
-static bool may_come_back(struct index_entry *entry)
-{
-        struct kafka_log *log = entry->index->log;
-        uint64_t now = context_now_ms(log->ctx);
-
-        if (!entry->gone_ms || now - entry->gone_last_ms >= APPEND_GONE_MS) entry->gone_ms = now; /* what it said before that is another matter */
-        entry->gone_last_ms = now;
-        return topics_has(log->topics, entry->topic, entry->partition) && now - entry->gone_ms < APPEND_GONE_MS;
-}
-
-static enum kafka_verdict save_verdict(struct index_entry *entry, rd_kafka_resp_err_t err)
-{
-        enum kafka_verdict verdict = kafka_verdict(err);
-
-        if (verdict == KAFKA_ABSENT) return may_come_back(entry) ? KAFKA_LATER : KAFKA_ABSENT;
-        entry->gone_ms = 0;
-        return verdict;
-}
-
 static void saved(struct index_entry *entry, rd_kafka_resp_err_t err)
 {
         struct index *index = entry->index;
 
         index->saves_out--;
         entry->saving = false;
-        switch (save_verdict(entry, err)) {
+        switch (kafka_verdict(err)) {
         case KAFKA_FINE: break;
         case KAFKA_LATER:
                 entry->dirty = true;

@@ -2,11 +2,10 @@
  * again, never answered wrongly, and the process goes on (librdkafka 2.0.2 ends one that asks by an instance without a group). And how
  * many saves become requests. */
 #include "stream/kafka/index.h"
-#include "stream/kafka/topics.h"
 #include "tests/support/mock_log.h"
 
 enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9, FIND_COORDINATOR = 10, MS = MOCK_LOG_MS, NEVER_MS = 3600000 };
-enum { UNKNOWN_TOPIC = 3, LOAD_IN_PROGRESS = 14, NOT_AVAILABLE = 15, NOT_COORDINATOR = 16 };
+enum { LOAD_IN_PROGRESS = 14, NOT_AVAILABLE = 15, NOT_COORDINATOR = 16 };
 
 /* --- a log with a stream "s" ------------------------------------------------------------------------------------------------- */
 
@@ -330,64 +329,6 @@ static void saves_that_are_sent_again_keep_their_owner(void **state)
         assert_int_equal(counted(f, STAT_INDEX_SAVES_DROPPED), 1);
 }
 
-/* --- saves for a stream that Kafka does not know ----------------------------------------------------------------------------- */
-
-/* What the test adds to the clock. */
-static uint64_t ahead_ms;
-static uint64_t (*real_now_ms)(void *user);
-static uint64_t now_ahead_ms(void *user) { return real_now_ms(user) + ahead_ms; }
-
-static void until_refused(struct mock_log *f, size_t left)
-{
-        while (embedded_errors_left(f->probe->log, OFFSET_COMMIT) > left) {
-                assert_false(index_is_saved(index_of(f)));
-                loop_run_once(f->kafka.loop);
-        }
-}
-
-/* A broker that has only just started does not know a stream for a moment. */
-static void a_save_outlasts_a_broker_that_does_not_know_the_stream_yet(void **state)
-{
-        struct mock_log *f = *state;
-        struct log_stream *stream;
-
-        open_log(f);
-        stream = held_stream(f);
-        embedded_push_error(f->probe->log, OFFSET_COMMIT, UNKNOWN_TOPIC, 3);
-        save(f, "reader", 5, 1);
-        until_saved(f);
-        assert_int_equal(embedded_errors_left(f->probe->log, OFFSET_COMMIT), 0);
-        check_saved(f, "reader", 5);
-        log_stream_put(f->probe->log, stream);
-}
-
-/* ... and one that is gone is not waited for for ever, and one that the node does not know not at all. */
-static void a_save_for_a_stream_that_is_gone_ends(void **state)
-{
-        enum { MANY = 1000 };
-        struct mock_log *f = *state;
-        struct log_stream *stream;
-        size_t left;
-
-        open_log(f);
-        stream = held_stream(f);
-        real_now_ms = f->kafka.ctx.now_ms;
-        f->kafka.ctx.now_ms = now_ahead_ms;
-        embedded_push_error(f->probe->log, OFFSET_COMMIT, UNKNOWN_TOPIC, MANY);
-        save(f, "reader", 5, 1);
-        until_refused(f, MANY - 2); /* the log knows of the first by now */
-        ahead_ms += APPEND_GONE_MS * 2 / 3;
-        until_refused(f, MANY - 4);
-        ahead_ms += APPEND_GONE_MS * 2 / 3;
-        until_saved(f);
-        left = embedded_errors_left(f->probe->log, OFFSET_COMMIT);
-        assert_in_range(left, MANY - 5, MANY - 4); /* the fourth ended it, or the fifth when the fourth's answer came before the clock went on */
-        log_stream_put(f->probe->log, stream);
-        save(f, "another", 6, 1);
-        until_saved(f);
-        assert_int_equal(embedded_errors_left(f->probe->log, OFFSET_COMMIT), left - 1);
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, mock_log_setup, mock_log_teardown)
 
 int main(void)
@@ -403,8 +344,6 @@ int main(void)
                 T(only_so_many_readers_are_remembered),
                 T(saves_that_wait_are_bounded_for_a_connection_and_for_all),
                 T(saves_that_are_sent_again_keep_their_owner),
-                T(a_save_outlasts_a_broker_that_does_not_know_the_stream_yet),
-                T(a_save_for_a_stream_that_is_gone_ends),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
