@@ -114,7 +114,7 @@ static const struct limit_row limits[] = {
         LIMIT(log, index_entries, "indexes", 16, 10000000, "with something under way at once"),
         LIMIT(log, index_entries_per_conn, "indexes", 1, 1000000, "of one connection that are being saved; more saves are dropped"),
         LIMIT(log, sweep_ms, "ms", 10, 60000, "how often records written by others are looked for"),
-        LIMIT(log, sweep_chunk, "streams", 1, 1000, "looked up at once"),
+        LIMIT(log, sweep_chunk, "streams", 2, 1000, "looked up at once"),
         LIMIT(log, topics_per_producer, "topics", 1, 100000, "one producer serves"),
         LIMIT(log, create_patience_ms, "ms", 0, 60000, "refused replicas are asked for again for so long, since brokers may be only just back"),
         LIMIT(log, index_answer_ms, "ms", 100, 3600000, "a request for an index that has no answer for so long is made again"),

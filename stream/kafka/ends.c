@@ -110,7 +110,7 @@ static void collect_swept(struct ends *ends)
 /* What is urgent goes first; but half is the sweep's while one is under way, or those who come anew again and again would keep it from going on. */
 static void collect(struct ends *ends)
 {
-        size_t half = (ends->cap + 1) / 2;
+        size_t half = ends->cap / 2;
 
         collect_urgent(ends, ends->cap - (ends->left < half ? ends->left : half));
         collect_swept(ends);
@@ -248,7 +248,13 @@ static void end_round(struct ends *ends)
         set_round(ends);
 }
 
-uint64_t ends_period_ms(const struct ends *ends) { return ends->lasting_ms; }
+uint64_t ends_period_ms(const struct ends *ends)
+{
+        uint64_t period = period_ms(ends), lasting = ends->swept_count ? ends->lasting_ms : 0;
+
+        if (ends->sweeping) lasting = 2 * (context_now_ms(ends->reader->log->ctx) - ends->began_ms);
+        return lasting > period ? lasting : period;
+}
 
 /* librdkafka 2.0.2 forgets no topic that it was asked about: it looks all up anew again and again, and so keeps them. */
 static void renew_when_worn(struct ends *ends)

@@ -219,7 +219,8 @@ static void start_live(struct log_stream *stream, uint64_t from)
         struct reader *reader = stream->log->reader;
         struct read_stream *s = &stream->read;
 
-        if (s->live || health_away(stream->log->health) || fetcher_count(reader->live) >= LIVE_MAX || reader->given_up) return;
+        if (s->live || s->no_leader || health_away(stream->log->health) || fetcher_count(reader->live) >= LIVE_MAX || reader->given_up) return;
+        reader_look_again(stream, context_now_ms(stream->log->ctx)); /* of what was before it the fetch knows nothing */
         if (!(s->live = fetch_start(reader->live, stream, from))) return;
         s->live->generation = s->tail.generation;
         TAILQ_INSERT_TAIL(&reader->alive, stream, read.by_live);
@@ -349,10 +350,11 @@ static void grown(struct fetch *fetch)
         reader_serve(stream);
 }
 
-/* What was asked for is not in the log: readers before its start begin there; where it ends is asked again. A log that ends before what
- * was read of it is another one. */
+/* What was asked for is not in the log: readers before its start begin there. A log that ends before what was read of it is another one; one that
+ * ends behind what is known has records of others. */
 static void out_of_range(struct log_stream *stream, const struct fetch *fetch)
 {
+        uint64_t now = context_now_ms(stream->log->ctx);
         struct read *read;
 
         if (fetch->high < fetch->run.upto) {
@@ -363,7 +365,10 @@ static void out_of_range(struct log_stream *stream, const struct fetch *fetch)
         follow_forget_run(stream);
         TAILQ_FOREACH(read, &stream->read.reads, entry)
                 if (read->ask.index < fetch->low) read->ask.index = fetch->low;
-        stream->read.end_ms = 0;
+        if (fetch->high > stream->read.end) {
+                reader_grown(stream);
+                reader_note_end(stream, fetch->high, now);
+        }
 }
 
 static void take_outcome(struct log_stream *stream, const struct fetch *fetch)
@@ -419,6 +424,8 @@ static void live_ended(struct fetch *fetch)
 {
         fetch->stream->read.live = NULL;
         not_alive(fetch->stream);
+        /* It has looked until now. */
+        if (follow_is_of_now(fetch) && fetch->at_end && ended_well(fetch)) fetch->stream->read.end_ms = context_now_ms(fetch->stream->log->ctx);
         ended(fetch);
 }
 

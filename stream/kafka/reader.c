@@ -253,12 +253,13 @@ static bool lapsed(const struct log_stream *stream, uint64_t now_ms)
         const struct reader *reader = stream->log->reader;
         uint64_t trust_ms = TRUST_SWEEPS * (uint64_t)reader->log->limits.sweep_ms, period_ms = ends_period_ms(reader->ends);
 
-        if (!s->end_known || follow_is_of_now(s->live) || follow_is_of_now(s->history)) return false;
+        if (!s->end_known) return false;
+        if (s->created_ms && s->created_ms >= s->end_ms) return true; /* once more, since Kafka was asked last */
+        if (follow_is_of_now(s->live) || follow_is_of_now(s->history)) return false;
         return now_ms > s->end_ms + LAPSE_TIMES * (period_ms > trust_ms ? period_ms : trust_ms);
 }
 
-/* Somebody looks again: what is in memory from before goes. */
-static void look_again(struct log_stream *stream, uint64_t at_ms)
+void reader_look_again(struct log_stream *stream, uint64_t at_ms)
 {
         if (!lapsed(stream, at_ms)) return;
         tail_doubt(stream->log->reader->tail, &stream->read.tail);
@@ -270,7 +271,7 @@ void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
 {
         struct read_stream *s = &stream->read;
 
-        look_again(stream, at_ms);
+        reader_look_again(stream, at_ms);
         if (!s->end_known || end >= s->end) s->end_ms = at_ms;
         if (!s->end_known || end > s->end) s->end = end;
         s->end_known = true;
@@ -334,7 +335,7 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
         uint64_t before = s->end;
         bool known = s->end_known;
 
-        look_again(stream, context_now_ms(stream->log->ctx));
+        reader_look_again(stream, context_now_ms(stream->log->ctx));
         switch (tail_acked(stream->log->reader->tail, &s->tail, index, take_record)) {
         case TAIL_REMADE:
                 log_warning("kafka", "stream %s: a record stands at %llu again: made anew by somebody", stream->topic->name,

@@ -59,6 +59,8 @@ void reader_no_leader(struct log_stream *stream);
 void reader_absent(struct log_stream *stream);
 /* Kafka says that the log ends there; it was asked at that time. */
 void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms);
+/* Somebody looks at the stream at that time. When nobody has for long, or it was created since, what is in memory from before goes. */
+void reader_look_again(struct log_stream *stream, uint64_t at_ms);
 /* The log has grown, and not by this node: what was known of its records from before may be another topic's, of the same name. */
 void reader_grown(struct log_stream *stream);
 
@@ -102,7 +104,7 @@ void ends_leave(struct ends *ends, struct log_stream *stream);
 /* Its topic is there, whatever Kafka said before. */
 void ends_created(struct ends *ends, struct log_stream *stream);
 void ends_retry(struct ends *ends);
-/* From one sweep's beginning to the next one's, as it was last. */
+/* From one sweep's beginning to the next one's, as far as is known. */
 uint64_t ends_period_ms(const struct ends *ends);
 
 #endif

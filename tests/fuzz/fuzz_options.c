@@ -25,7 +25,7 @@ static void check_taken(const struct options *options)
         fuzz_require(options->replication_factor >= 1 && options->replication_factor <= 32767 && options->stop_ms <= 600000);
         fuzz_require(options->transport.connections >= 1 && options->transport.route_hops >= 2 && options->transport.output_max >= 65536);
         fuzz_require(options->service.partitions >= 1 && options->service.record_max >= 1 && options->service.record_max <= 65422);
-        fuzz_require(options->log.sweep_chunk >= 1 && options->log.sweep_ms >= 10);
+        fuzz_require(options->log.sweep_chunk >= 2 && options->log.sweep_ms >= 10);
 }
 
 static void check_same(const struct options *a, const struct options *b)

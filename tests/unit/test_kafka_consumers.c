@@ -1,5 +1,6 @@
 /* Consumers that are renewed, on the mock cluster: neither the current one nor the one before comes to know more topics than it may, whatever lasts,
  * and those that end are waited for. */
+#include "stream/kafka/embedded.h"
 #include "stream/kafka/reader_parts.h"
 #include "tests/support/kafka_backend.h"
 #include "tests/support/log_probe.h"
@@ -193,8 +194,11 @@ static void all_that_end_are_awaited(void **state)
         struct consumers consumers;
         struct consumer_instance *instance;
         struct reason why;
-        int before = rd_kafka_thread_cnt();
+        int before;
 
+        embedded_set_down(f->probe->log, true); /* or instances of the log's learn of brokers meanwhile, and have threads for them */
+        while (!log_away(f->probe->log)) probe_run(f->probe, 20);
+        before = rd_kafka_thread_cnt();
         log->limits.topics_per_consumer = 1;
         assert_ok(consumers_open(&consumers, log, KAFKA_HISTORY, &why));
         for (unsigned i = 0; i <= RENEWALS; i++) {

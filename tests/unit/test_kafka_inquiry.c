@@ -5,6 +5,7 @@
 #include "stream/kafka/core.h"
 #include "tests/support/test.h"
 #include "tests/support/test_context.h"
+#include "tests/support/tsan_threads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,7 @@ static int setup(void **state)
         rd_kafka_conf_t *conf = rd_kafka_conf_new();
         char text[256];
 
+        tsan_threads_use();
         rd_kafka_conf_set_log_cb(conf, NULL);
         assert_non_null(f = calloc(1, sizeof *f));
         test_context_init(&f->tc, 1);

@@ -81,11 +81,13 @@ struct two_nodes {
 static int two_nodes_setup(void **state)
 {
         struct two_nodes *two = *state = calloc(1, sizeof *two);
+        struct log_limits limits = LOG_LIMITS_DEFAULT;
 
         assert_non_null(two);
+        limits.tail_bytes = 4000;
         kafka_backend_init(&two->kafka, getenv("STROP_TEST_BROKERS"));
-        two->a = probe_open_with(&two->kafka.backend, &LOG_LIMITS_DEFAULT);
-        two->b = probe_open_with(&two->kafka.sibling, &LOG_LIMITS_DEFAULT);
+        two->a = probe_open_with(&two->kafka.backend, &limits);
+        two->b = probe_open_with(&two->kafka.sibling, &limits);
         two->at_a = made_stream(two->a);
         made(two->b, two->a->topic, 1);
         two->at_b = stream_of(two->b, two->a->topic, 0);
@@ -154,6 +156,61 @@ static void a_topic_made_anew_while_it_is_followed_gives_nothing_of_before(void 
         check_empty(await(two->a, waits)); /* it waited behind the end of a topic that is gone */
 }
 
+/* Node a knew that somebody else writes, and looked away; a fetch that begins then knows nothing of the time before it. */
+static void a_topic_made_anew_as_long_between_two_readers_that_wait(void **state)
+{
+        enum { LONG_MS = 4000, HOLD_MS = 20000 };
+        struct two_nodes *two = *state;
+        uint64_t waits = ask_read(two->a, two->at_a, usual(0, HOLD_MS));
+
+        assert_int_equal(appended(two->b, two->at_b, bytes_of_text("old")), 0);
+        check_record(await(two->a, waits), 0, 0, bytes_of_text("old"));
+        assert_int_equal(appended(two->a, two->at_a, bytes_of_text("old")), 1);
+        probe_run(two->a, LONG_MS);
+        make_anew(two, 2);
+        waits = ask_read(two->a, two->at_a, usual(2, HOLD_MS));
+        must_not_come(two->a, waits, 300);
+        check_record(await(two->a, ask_read(two->a, two->at_a, usual(1, HOLD_MS))), 0, 1, bytes_of_text("new"));
+        probe_cancel(two->a, waits);
+}
+
+/* The end at which a reader waits lies before the log's start by now: he goes on there at once, and Kafka is not asked again and again. */
+static void who_waits_at_an_end_that_retention_has_passed_reads_on(void **state)
+{
+        enum { OLD = 5, GONE = 10, ALL = 12, HOLD_MS = 20000, LONG_MS = 4000, FETCHES = 6 };
+        struct two_nodes *two = *state;
+        uint64_t waits, fetches;
+
+        for (unsigned i = 0; i < OLD; i++) {
+                waits = ask_read(two->a, two->at_a, usual(i, HOLD_MS));
+                assert_int_equal(appended(two->b, two->at_b, bytes_of_text("old")), i);
+                check_record(await(two->a, waits), 0, i, bytes_of_text("old"));
+        }
+        probe_run(two->a, LONG_MS);
+        for (unsigned i = OLD; i < ALL; i++) assert_int_equal(appended(two->b, two->at_b, bytes_of_text("later")), i);
+        assert_ok(two->kafka.backend.truncate(&two->kafka, two->a->log, two->a->topic, 0, GONE));
+        fetches = two->kafka.ctx.stats.v[STAT_FETCHES];
+        check_record(await(two->a, ask_read(two->a, two->at_a, usual(OLD, HOLD_MS))), 0, GONE, bytes_of_text("later"));
+        assert_in_range(two->kafka.ctx.stats.v[STAT_FETCHES] - fetches, 1, FETCHES);
+}
+
+/* A reader from the start, which retention has removed: memory of what stands there still is as good as before. */
+static void who_reads_before_the_start_costs_others_nothing(void **state)
+{
+        enum { RECORDS = 10, GONE = 3 };
+        struct two_nodes *two = *state;
+        uint64_t hits;
+        uint8_t memory[1000];
+
+        for (unsigned i = 0; i < RECORDS; i++) assert_int_equal(appended(two->a, two->at_a, made_up(memory, sizeof memory, i)), i);
+        assert_ok(two->kafka.backend.truncate(&two->kafka, two->a->log, two->a->topic, 0, GONE));
+        check_record(await(two->a, ask_read(two->a, two->at_a, usual(0, 1000))), 0, GONE, made_up(memory, sizeof memory, GONE));
+        hits = two->kafka.ctx.stats.v[STAT_TAIL_HITS];
+        made_up(memory, sizeof memory, RECORDS - 1);
+        check_record(await(two->a, ask_read(two->a, two->at_a, usual(RECORDS - 1, 1000))), 0, RECORDS - 1, bytes_make(memory, sizeof memory));
+        assert_int_equal(two->kafka.ctx.stats.v[STAT_TAIL_HITS], hits + 1);
+}
+
 #define TWO(test) cmocka_unit_test_setup_teardown(test, two_nodes_setup, two_nodes_teardown)
 
 static int run_two_nodes(void)
@@ -162,6 +219,9 @@ static int run_two_nodes(void)
                 TWO(a_topic_made_anew_as_long_is_read_anew_after_a_while),
                 TWO(a_topic_made_anew_as_long_is_read_anew_by_who_creates_it),
                 TWO(a_topic_made_anew_while_it_is_followed_gives_nothing_of_before),
+                TWO(a_topic_made_anew_as_long_between_two_readers_that_wait),
+                TWO(who_waits_at_an_end_that_retention_has_passed_reads_on),
+                TWO(who_reads_before_the_start_costs_others_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
