@@ -252,7 +252,9 @@ uint64_t ends_period_ms(const struct ends *ends)
 {
         uint64_t period = period_ms(ends), lasting = ends->swept_count ? ends->lasting_ms : 0;
 
-        if (ends->sweeping) lasting = 2 * (context_now_ms(ends->reader->log->ctx) - ends->began_ms);
+        uint64_t running = ends->sweeping ? 2 * (context_now_ms(ends->reader->log->ctx) - ends->began_ms) : 0;
+
+        if (lasting < running) lasting = running;
         return lasting > period ? lasting : period;
 }
 

@@ -350,17 +350,19 @@ static void grown(struct fetch *fetch)
         reader_serve(stream);
 }
 
-/* What was asked for is not in the log: readers before its start begin there. A log that ends before what was read of it is another one; one that
- * ends behind what is known has records of others. */
+/* What was asked for is not in the log: readers before its start begin there. A log that ends before what was read of it is another one, and
+ * so is one that ended there when the fetch asked, whatever has come since: its start is not what the fetch was before. One that ends
+ * behind what is known has records of others. */
 static void out_of_range(struct log_stream *stream, const struct fetch *fetch)
 {
         uint64_t now = context_now_ms(stream->log->ctx);
         struct read *read;
 
-        if (fetch->high < fetch->run.upto) {
+        if (fetch->high < fetch->run.upto || fetch->low <= fetch->run.upto) {
                 reader_remade(stream, fetch->high);
                 return;
         }
+        stream->read.end_ms = 0;
         tail_starts_at(stream->log->reader->tail, &stream->read.tail, fetch->low);
         follow_forget_run(stream);
         TAILQ_FOREACH(read, &stream->read.reads, entry)
@@ -404,6 +406,7 @@ static void ended(struct fetch *fetch)
         if (reader->given_up) return;
         stream->refs++;
         if (follow_is_of_now(fetch)) {
+                if (fetch->looked_ms > stream->read.looked_ms) stream->read.looked_ms = fetch->looked_ms;
                 take_outcome(stream, fetch);
                 if (fetch->run.count && ended_well(fetch)) keep_run(stream, fetch);
         }
@@ -424,8 +427,6 @@ static void live_ended(struct fetch *fetch)
 {
         fetch->stream->read.live = NULL;
         not_alive(fetch->stream);
-        /* It has looked until now. */
-        if (follow_is_of_now(fetch) && fetch->at_end && ended_well(fetch)) fetch->stream->read.end_ms = context_now_ms(fetch->stream->log->ctx);
         ended(fetch);
 }
 

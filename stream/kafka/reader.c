@@ -245,26 +245,50 @@ void reader_cancel(struct waiting *waiting)
 
 /* --- what is known of a stream --- */
 
+/* Up to when somebody has looked at the stream. */
+static uint64_t looked_until_ms(const struct log_stream *stream)
+{
+        const struct fetch *const fetches[] = {stream->read.live, stream->read.history};
+        uint64_t until_ms = stream->read.looked_ms;
+
+        for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++)
+                if (follow_is_of_now(fetches[i]) && fetch_looked_ms(fetches[i]) > until_ms) until_ms = fetch_looked_ms(fetches[i]);
+        return until_ms;
+}
+
+/* Whether it was created once more since memory was dropped; not again just now, since clients may create it again and again. */
+static bool is_recreated(const struct log_stream *stream)
+{
+        const struct read_stream *s = &stream->read;
+
+        return s->created_ms > s->doubted_ms && context_now_ms(stream->log->ctx) - s->recreated_ms >= stream->log->limits.sweep_ms;
+}
+
 /* Whether nobody has looked at the stream for so long that its topic may have been made anew and filled as far as it was before, which no look at
- * its end shows. A fetch looks all the time. */
-static bool lapsed(const struct log_stream *stream, uint64_t now_ms)
+ * its end shows. */
+static bool lapsed(const struct log_stream *stream, uint64_t at_ms)
 {
         const struct read_stream *s = &stream->read;
         const struct reader *reader = stream->log->reader;
-        uint64_t trust_ms = TRUST_SWEEPS * (uint64_t)reader->log->limits.sweep_ms, period_ms = ends_period_ms(reader->ends);
+        uint64_t sweep_ms = reader->log->limits.sweep_ms, period_ms = ends_period_ms(reader->ends);
 
         if (!s->end_known) return false;
-        if (s->created_ms && s->created_ms >= s->end_ms) return true; /* once more, since Kafka was asked last */
-        if (follow_is_of_now(s->live) || follow_is_of_now(s->history)) return false;
-        return now_ms > s->end_ms + LAPSE_TIMES * (period_ms > trust_ms ? period_ms : trust_ms);
+        if (period_ms < TRUST_SWEEPS * sweep_ms) period_ms = TRUST_SWEEPS * sweep_ms;
+        return at_ms > looked_until_ms(stream) + LAPSE_TIMES * period_ms;
 }
 
 void reader_look_again(struct log_stream *stream, uint64_t at_ms)
 {
-        if (!lapsed(stream, at_ms)) return;
-        tail_doubt(stream->log->reader->tail, &stream->read.tail);
-        follow_drop(stream);
-        stream->read.end_ms = at_ms;
+        struct read_stream *s = &stream->read;
+        bool recreated = s->end_known && is_recreated(stream);
+
+        if (recreated || lapsed(stream, at_ms)) {
+                tail_doubt(stream->log->reader->tail, &s->tail);
+                follow_drop(stream);
+                s->doubted_ms = context_now_ms(stream->log->ctx);
+                if (recreated) s->recreated_ms = s->doubted_ms;
+        }
+        if (s->looked_ms < at_ms) s->looked_ms = at_ms;
 }
 
 void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
@@ -272,6 +296,7 @@ void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
         struct read_stream *s = &stream->read;
 
         reader_look_again(stream, at_ms);
+        if (!s->end_known) s->doubted_ms = context_now_ms(stream->log->ctx); /* nothing is in memory from before */
         if (!s->end_known || end >= s->end) s->end_ms = at_ms;
         if (!s->end_known || end > s->end) s->end = end;
         s->end_known = true;
@@ -301,8 +326,8 @@ void reader_remade(struct log_stream *stream, uint64_t end)
         struct read_stream *s = &stream->read;
         struct kafka_log *log = stream->log;
 
-        log_warning("kafka", "stream %s: it ends at %llu and not at %llu: made anew by somebody", stream->topic->name, (unsigned long long)end,
-                    (unsigned long long)s->end);
+        log_warning("kafka", "stream %s: made anew by somebody: it ended at %llu, and ends at %llu", stream->topic->name, (unsigned long long)s->end,
+                    (unsigned long long)end);
         context_count(log->ctx, STAT_TOPIC_REMADE);
         tail_reset(log->reader->tail, &s->tail);
         begin_anew(stream);
@@ -374,6 +399,7 @@ void reader_topic_created(struct kafka_topic *topic)
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 ends_created(topic->log->reader->ends, stream);
                 if (!topic->made) continue;
+                stream->read.doubted_ms = stream->read.created_ms;
                 stream->append.proven = false;
                 stream->append.gone_ms = 0;
                 tail_reset(topic->log->reader->tail, &stream->read.tail);
@@ -450,6 +476,8 @@ bool read_stream_idle(const struct log_stream *stream)
 
 void reader_retry(struct reader *reader)
 {
+        fetcher_was_blind(reader->history);
+        fetcher_was_blind(reader->live);
         follow_retry(reader);
         ends_retry(reader->ends);
 }

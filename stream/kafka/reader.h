@@ -19,6 +19,9 @@ struct read_stream {
         uint64_t run_used_ms;         /* when a reader had something of it last */
         uint64_t end;                 /* index behind the last record that is known of; says something while end_known */
         uint64_t end_ms;              /* when Kafka was asked for what confirmed it last */
+        uint64_t looked_ms;           /* when somebody looked last: a question, an acknowledgement, or a fetch that has ended */
+        uint64_t doubted_ms;          /* when what was in memory was dropped last because it may have been a former topic's; 0: never */
+        uint64_t recreated_ms;        /* ... since the stream was created once more */
         uint64_t foreign_ms;          /* when a record of somebody else's was seen last */
         uint64_t idle_since_ms;
         uint64_t absent_ms;           /* when Kafka said last that there is no such stream, or a reader asked anew since; 0: it does not say so */

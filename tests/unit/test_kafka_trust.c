@@ -136,6 +136,34 @@ static void a_read_whose_time_is_over_has_what_has_come(void **state)
         log_stream_put(f->probe->log, stream);
 }
 
+/* Each time that the stream is created once more its memory is in doubt, and what was being fetched; a reader of the past gets on all the same. */
+static void creating_it_again_and_again_keeps_no_reader_from_the_past(void **state)
+{
+        enum { RECORDS = 100 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t create, read, creates = 0;
+
+        f->limits.tail_bytes = 0;
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        for (int i = 0; i < RECORDS; i++) appended(f->probe, stream, bytes_of_text("past"));
+        create = ask_create(f->probe, topic_of(stream), 1);
+        for (uint64_t i = 0; i < RECORDS; i++) {
+                read = ask_read(f->probe, stream, usual(i, MOCK_LOG_MS));
+                while (!seen_of(f->probe, read)->done) {
+                        probe_run(f->probe, 1);
+                        if (!seen_of(f->probe, create)->done) continue;
+                        create = ask_create(f->probe, topic_of(stream), 1);
+                        creates++;
+                }
+                check_text(seen_of(f->probe, read), i, "past");
+        }
+        assert_true(creates > 3);
+        await(f->probe, create);
+        log_stream_put(f->probe->log, stream);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, mock_log_setup, mock_log_teardown)
 
 int main(void)
@@ -146,6 +174,7 @@ int main(void)
                 T(memory_is_trusted_while_a_reader_waits),
                 T(readers_of_the_past_do_not_wait_for_an_answer_to_an_append),
                 T(a_read_whose_time_is_over_has_what_has_come),
+                T(creating_it_again_and_again_keeps_no_reader_from_the_past),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,26 @@ static void a_topic_made_anew_while_it_is_followed_gives_nothing_of_before(void 
         check_empty(await(two->a, waits)); /* it waited behind the end of a topic that is gone */
 }
 
+/* The same while node a follows it, whatever its fetch has noticed of that. */
+static void a_topic_made_anew_as_long_while_it_is_followed(void **state)
+{
+        enum { OLD = 3, HOLD_MS = 20000 };
+        struct two_nodes *two = *state;
+        uint64_t waits;
+
+        for (unsigned i = 0; i < OLD; i++) {
+                waits = ask_read(two->a, two->at_a, usual(i, HOLD_MS));
+                assert_int_equal(appended(two->b, two->at_b, bytes_of_text("old")), i);
+                check_record(await(two->a, waits), 0, i, bytes_of_text("old"));
+        }
+        waits = ask_read(two->a, two->at_a, usual(OLD, HOLD_MS));
+        must_not_come(two->a, waits, 500);
+        make_anew(two, OLD);
+        made(two->a, two->a->topic, 1);
+        check_record(await(two->a, ask_read(two->a, two->at_a, usual(OLD - 1, HOLD_MS))), 0, OLD - 1, bytes_of_text("new"));
+        if (!seen_of(two->a, waits)->done) probe_cancel(two->a, waits);
+}
+
 /* Node a knew that somebody else writes, and looked away; a fetch that begins then knows nothing of the time before it. */
 static void a_topic_made_anew_as_long_between_two_readers_that_wait(void **state)
 {
@@ -219,6 +239,7 @@ static int run_two_nodes(void)
                 TWO(a_topic_made_anew_as_long_is_read_anew_after_a_while),
                 TWO(a_topic_made_anew_as_long_is_read_anew_by_who_creates_it),
                 TWO(a_topic_made_anew_while_it_is_followed_gives_nothing_of_before),
+                TWO(a_topic_made_anew_as_long_while_it_is_followed),
                 TWO(a_topic_made_anew_as_long_between_two_readers_that_wait),
                 TWO(who_waits_at_an_end_that_retention_has_passed_reads_on),
                 TWO(who_reads_before_the_start_costs_others_nothing),
