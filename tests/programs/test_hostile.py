@@ -290,7 +290,6 @@ def leave(sock, how):
         sock.shutdown(socket.SHUT_WR)
 
 
-@pytest.mark.sanitized
 def leave_in_the_middle(node, stream, cases, chance):
     half_closed = []
     for state, how, moment in cases:
@@ -312,6 +311,7 @@ def leave_in_the_middle(node, stream, cases, chance):
     return hostile.until_figures(node, connections=2, open_requests=lambda n: n <= 1, held_pulls=lambda n: n <= 1, timeout=30 * SLOW)
 
 
+@pytest.mark.sanitized
 def test_R9_gone_at_any_moment_in_any_way(start, neighbour_of):
     """Nine states, three ways to leave, 20 moments: the bytes that lead to the state are cut anywhere, or nowhere. The node opens connections to
     Kafka when it first needs them, so what the first half left is the measure for the second."""
