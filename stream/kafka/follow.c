@@ -360,6 +360,7 @@ static void out_of_range(struct log_stream *stream, const struct fetch *fetch)
 
         if (fetch->high < fetch->run.upto || fetch->low <= fetch->run.upto) {
                 reader_remade(stream, fetch->high);
+                wants_pause(stream); /* whoever answers so once may do so again: a replica that begins later than its leader */
                 return;
         }
         stream->read.end_ms = 0;
