@@ -307,7 +307,7 @@ static const struct rd_kafka_metadata *ask_about(const struct question *question
         rd_kafka_resp_err_t err;
 
         if (!rkt) return NULL;
-        err = partition_ask(question->rk, rkt, left_of(question, PART_MS), &metadata);
+        err = rd_kafka_metadata(question->rk, 0, rkt, &metadata, left_of(question, PART_MS));
         rd_kafka_topic_destroy(rkt);
         return err ? NULL : metadata;
 }

@@ -1,4 +1,4 @@
-/* One request for metadata of one topic, which also tells the instance who leads it. */
+/* Metadata of one topic, which also tells the instance that asked who leads it. */
 #include "stream/kafka/partition.h"
 
 static rd_kafka_resp_err_t find(const struct rd_kafka_metadata_topic *topic, uint32_t partition)
@@ -7,11 +7,6 @@ static rd_kafka_resp_err_t find(const struct rd_kafka_metadata_topic *topic, uin
                 if (topic->partitions[i].id == (int32_t)partition)
                         return topic->partitions[i].leader < 0 ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : RD_KAFKA_RESP_ERR_NO_ERROR;
         return RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-}
-
-rd_kafka_resp_err_t partition_ask(rd_kafka_t *rk, rd_kafka_topic_t *rkt, int ms, const struct rd_kafka_metadata **out)
-{
-        return rd_kafka_metadata(rk, 0, rkt, out, ms);
 }
 
 rd_kafka_resp_err_t partition_in(const struct rd_kafka_metadata *metadata, uint32_t partition)
@@ -23,7 +18,7 @@ rd_kafka_resp_err_t partition_in(const struct rd_kafka_metadata *metadata, uint3
 rd_kafka_resp_err_t partition_look(rd_kafka_t *rk, rd_kafka_topic_t *rkt, uint32_t partition, int ms)
 {
         const struct rd_kafka_metadata *metadata;
-        rd_kafka_resp_err_t err = partition_ask(rk, rkt, ms, &metadata);
+        rd_kafka_resp_err_t err = rd_kafka_metadata(rk, 0, rkt, &metadata, ms);
 
         if (err) return err;
         err = partition_in(metadata, partition);

@@ -5,12 +5,10 @@
 #include <librdkafka/rdkafka.h>
 #include <stdint.h>
 
-/* What Kafka says of one topic, for the functions below and rd_kafka_metadata_destroy. The helper's thread; blocks for `ms` at most. */
-rd_kafka_resp_err_t partition_ask(rd_kafka_t *rk, rd_kafka_topic_t *rkt, int ms, const struct rd_kafka_metadata **out);
-/* What that means for a partition. NO_ERROR: it is there and led; LEADER_NOT_AVAILABLE: there, and nobody leads it; __UNKNOWN_PARTITION: its topic
- * has fewer. Else Kafka's error for the topic. */
+/* What metadata of one topic says of a partition. NO_ERROR: it is there and led; LEADER_NOT_AVAILABLE: there, and nobody leads it;
+ * __UNKNOWN_PARTITION: its topic has fewer. Else Kafka's error for the topic. */
 rd_kafka_resp_err_t partition_in(const struct rd_kafka_metadata *metadata, uint32_t partition);
-/* Both; or why there is no answer. */
+/* Asks for that metadata, too; else why there is no answer. The helper's thread; blocks for `ms` at most. */
 rd_kafka_resp_err_t partition_look(rd_kafka_t *rk, rd_kafka_topic_t *rkt, uint32_t partition, int ms);
 
 #endif
