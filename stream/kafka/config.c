@@ -18,6 +18,7 @@ static const struct {
         {"delivery.report.only.error", "a push is acknowledged when its delivery is reported"},
         {"transactional.id", "pushes are not part of transactions"},
         {"auto.offset.reset", "a reader never skips records in silence"},
+        {"client.rack", "a reader is told what the leader of a partition knows, and a follower may know less"},
         {"enable.auto.commit", "the index of a reader is saved when the reader says so"},
         {"enable.partition.eof", "the end of a stream has to be seen"},
         {"group.id", "the groups are named by the clients"},

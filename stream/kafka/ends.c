@@ -1,5 +1,5 @@
 /* Where logs end, asked by the helper for many streams at once. Streams whose end a reader needs to know are asked about soon; those
- * that have a reader at their end are swept again and again, so that what others write is found; the period grows with their
+ * that have a reader are swept again and again, so that what others write is found; the period grows with their
  * number. Streams that nobody leads, or whose leader does not answer, are asked about apart, now and then, and not for long. One that is
  * not there, as Kafka has said, is asked about once in a sweep's time, however often a reader comes for it. */
 #include "stream/kafka/cluster.h"
@@ -12,6 +12,7 @@
 enum {
         AGAIN_MS = 100,    /* Kafka could not say: a topic was made just now, or its leader moves */
         SLOW_MS = 1000,    /* streams without a leader are asked about once in so long */
+        MEASURED_MAX_MS = 5000, /* see ends_period_ms */
         TIMES_MORE = 2,    /* an instance is renewed when it knows so many times more topics than there are, and topics_per_consumer */
 };
 
@@ -32,7 +33,8 @@ struct ends {
         uint64_t asked_ms;              /* when the question that is out was asked */
         uint64_t began_ms, due_ms;      /* when the last sweep began, and the next one is due */
         uint64_t lasting_ms;            /* from the one to the other */
-        bool sweeping;
+        uint64_t took_ms;               /* how long the last question took that was answered */
+        bool sweeping, vain;            /* vain: a question of this sweep was not answered at all, so how long it takes says nothing */
         unsigned instance;              /* the one that is asked, by number */
         size_t known;                   /* topics that it has been asked about */
         rd_kafka_t *rk;
@@ -128,16 +130,16 @@ static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t
 
         if (entry->generation != s->tail.generation) return;
         if (end < entry->next || (entry->end_known && end < entry->end)) {
-                reader_remade(stream, end);
+                known_remade(stream, end);
         } else if (entry->end_known && end > s->end) {
                 /* With appends of our own under way nobody can tell whose it is: the next sweep does, or what is confirmed of ours meanwhile. Where
                  * neither comes, readers of what lies before may not wait for it. */
                 if (flying && context_now_ms(log->ctx) - s->end_ms <= log->limits.sweep_ms) return;
-                reader_grown(stream);
+                known_grown(stream);
                 if (!flying) follow_foreign(stream);
-                reader_note_end(stream, end, ends->asked_ms);
+                known_end(stream, end, ends->asked_ms);
         } else {
-                reader_note_end(stream, end, ends->asked_ms);
+                known_end(stream, end, ends->asked_ms);
         }
 }
 
@@ -145,7 +147,7 @@ static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t
 static void note_leader(struct ends *ends, struct log_stream *stream, rd_kafka_resp_err_t err)
 {
         if (err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
-                reader_no_leader(stream);
+                known_no_leader(stream);
         } else {
                 ends->found |= stream->read.no_leader;
                 stream->read.no_leader = false;
@@ -169,7 +171,7 @@ static void take_answer(struct ends *ends, const struct ends_entry *entry, const
         note_leader(ends, stream, answer->err);
         switch (kafka_verdict(answer->err)) {
         case KAFKA_FINE: take_end(ends, entry, (uint64_t)answer->offset); break;
-        case KAFKA_ABSENT: reader_absent(stream); break;
+        case KAFKA_ABSENT: known_absent(stream); break;
         case KAFKA_DENIED:
                 health_warn(stream->log->health, "READ", "not allowed to read topic %s", stream->topic->name);
                 reader_finish_all(stream);
@@ -187,10 +189,26 @@ static void note_absent(const struct ends *ends, struct log_stream *stream, rd_k
         else stream->read.absent_ms = context_now_ms(ends->reader->log->ctx);
 }
 
+/* Kafka has said nothing of any of them. */
+static bool was_in_vain(const struct ends *ends)
+{
+        for (size_t i = 0; i < ends->count; i++)
+                if (kafka_verdict(ends->list->elems[i].err) != KAFKA_LATER) return false;
+        return true;
+}
+
+static void note_time(struct ends *ends)
+{
+        if (ends->slowly) return;
+        if (was_in_vain(ends)) ends->vain = true;
+        else ends->took_ms = context_now_ms(ends->reader->log->ctx) - ends->asked_ms;
+}
+
 static void ask_done(struct helper_job *job)
 {
         struct ends *ends = HELPER_JOB_OWNER(job, struct ends, job);
 
+        note_time(ends);
         /* Whoever is told may ask anew; that question goes out behind this answer, whose list and entries are still in use. */
         for (size_t i = 0; i < ends->count; i++) {
                 struct log_stream *stream = ends->entries[i].stream;
@@ -241,21 +259,23 @@ static void end_round(struct ends *ends)
         uint64_t twice = 2 * (context_now_ms(log->ctx) - ends->began_ms), period = period_ms(ends);
 
         if (ends->sweeping) {
-                ends->lasting_ms = twice > period ? twice : period;
-                ends->due_ms = ends->began_ms + ends->lasting_ms;
+                if (twice < period) twice = period;
+                if (!ends->vain) ends->lasting_ms = twice;
+                ends->due_ms = ends->began_ms + twice;
         }
         ends->sweeping = false;
         set_round(ends);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* What has been measured counts up to a bound: beyond it nobody can tell a Kafka that is slow from one that was stopped for a while. */
 uint64_t ends_period_ms(const struct ends *ends)
 {
-        uint64_t period = period_ms(ends), lasting = ends->swept_count ? ends->lasting_ms : 0;
+        uint64_t running = ends->sweeping && !ends->vain ? context_now_ms(ends->reader->log->ctx) - ends->began_ms : 0;
+        uint64_t measured = larger(2 * larger(running, ends->took_ms), ends->swept_count ? ends->lasting_ms : 0);
 
-        uint64_t running = ends->sweeping ? 2 * (context_now_ms(ends->reader->log->ctx) - ends->began_ms) : 0;
-
-        if (lasting < running) lasting = running;
-        return lasting > period ? lasting : period;
+        return larger(period_ms(ends), measured < MEASURED_MAX_MS ? measured : MEASURED_MAX_MS);
 }
 
 /* librdkafka 2.0.2 forgets no topic that it was asked about: it looks all up anew again and again, and so keeps them. */
@@ -300,6 +320,7 @@ static void begin_round(void *arg)
         ends->left = ends->swept_count;
         ends->began_ms = context_now_ms(ends->reader->log->ctx);
         ends->sweeping = true;
+        ends->vain = false;
         ask_next(ends);
 }
 

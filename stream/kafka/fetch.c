@@ -122,28 +122,18 @@ static void end_done(struct helper_job *job)
 
 static void end(struct fetch *fetch, enum fetch_outcome outcome)
 {
-        fetch->looked_ms = fetch_looked_ms(fetch);
-        fetch->looks = false;
         fetch->state = FETCH_ENDING;
         fetch->outcome = outcome;
         fetch->job = (struct helper_job){.run = end_run, .done = end_done};
         helper_ask(fetch->fetcher->log->helper, &fetch->job);
 }
 
-static void note_look(struct fetch *fetch)
-{
-        fetch->looks = true;
-        fetch->looked_ms = context_now_ms(fetch->fetcher->log->ctx);
-}
-
 static void take_error(struct fetch *fetch, const rd_kafka_message_t *message)
 {
-        fetch->looks = false;
         switch (message->err) {
         case RD_KAFKA_RESP_ERR__PARTITION_EOF:
                 if (message->offset >= 0) run_extend(&fetch->run, (uint64_t)message->offset);
-                fetch->at_end = true;
-                note_look(fetch);
+                fetch->at_end = fetch->told = true;
                 return;
         case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
         case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE: end(fetch, FETCH_RANGE); return;
@@ -165,8 +155,7 @@ static void take_message(struct fetch *fetch, const rd_kafka_message_t *message)
         if (message->offset < 0 || (uint64_t)message->offset < run->upto) return;
         if (run_weight(run) > fetch->fetcher->run_max && fetch->fetcher->role == KAFKA_LIVE) run_forget(run);
         fetch->at_end = false;
-        note_look(fetch);
-        health_answered(fetch->fetcher->log->health);
+        fetch->told = true;
         if (run_add(run, (uint64_t)message->offset, bytes_make(message->payload, message->len)) != OK) end(fetch, FETCH_FAILED);
         else if (run_weight(run) > fetch->fetcher->run_max && fetch->fetcher->role == KAFKA_HISTORY) end(fetch, FETCH_FULL);
 }
@@ -201,7 +190,10 @@ static void take_all(struct fetch *fetch)
                         wake_again(fetch);
                         break;
                 }
+        if (!fetch->told) return;
+        fetch->told = false;
         if (fetch->at_end && fetch->state == FETCH_RUNNING && fetch->fetcher->role == KAFKA_HISTORY) end(fetch, FETCH_AT_END);
+        health_answered(fetch->fetcher->log->health); /* others begin then, and this one may be stopped */
         fetch->fetcher->events->grown(fetch);
 }
 
@@ -212,7 +204,6 @@ static void start_done(struct helper_job *job)
         if (fetch->state == FETCH_ENDING) {
                 end(fetch, FETCH_STOPPED); /* stopped meanwhile */
         } else if (fetch->outcome != FETCH_STOPPED) {
-                fetch->looks = false;
                 end(fetch, fetch->outcome);
         } else {
                 fetch->state = FETCH_RUNNING;
@@ -287,22 +278,6 @@ size_t fetcher_count(const struct fetcher *fetcher)
         return HASH_COUNT(fetcher->fetches);
 }
 
-uint64_t fetch_looked_ms(const struct fetch *fetch)
-{
-        const struct kafka_log *log = fetch->fetcher->log;
-
-        return fetch->looks && !health_away(log->health) ? context_now_ms(log->ctx) : fetch->looked_ms;
-}
-
-void fetcher_was_blind(struct fetcher *fetcher)
-{
-        struct fetch *fetch, *next;
-
-        HASH_ITER(hh, fetcher->fetches, fetch, next)
-                /* cppcheck-suppress uninitvar; it does not see through the table's macro */
-                fetch->looks = false;
-}
-
 static void stop_those_of(struct fetcher *fetcher, const struct consumer_instance *instance)
 {
         struct fetch *fetch, *next;
@@ -329,7 +304,6 @@ struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, ui
         fetch->consumer = consumers_take(&fetcher->consumers, stream->topic->name);
         fetch->state = FETCH_STARTING;
         run_init(&fetch->run, from);
-        note_look(fetch);
         context_count(fetcher->log->ctx, STAT_FETCHES);
         fetch->job = (struct helper_job){.run = start_run, .done = start_done};
         helper_ask(fetcher->log->helper, &fetch->job);

@@ -37,8 +37,7 @@ struct fetch {
         uint64_t generation, end;  /* the stream's, and its end, when it began; for its owner */
         struct run run;
         bool at_end;               /* nothing lies behind the run, as Kafka said last */
-        bool looks;                /* at the log now, as far as is known: it has begun, and had no error since Kafka gave it something */
-        uint64_t looked_ms;        /* else: when it did last */
+        bool told;                 /* Kafka has said something since `grown` */
         uint64_t low, high;
         rd_kafka_topic_t *rkt;
         rd_kafka_queue_t *queue;
@@ -46,7 +45,7 @@ struct fetch {
 };
 
 struct fetch_events {
-        /* The run has grown, or its end is known to be the log's. */
+        /* Kafka has just said something: the run has grown, or its end is the log's. */
         void (*grown)(struct fetch *fetch);
         /* It is over; freed when this returns, with its run unless that was taken. */
         void (*ended)(struct fetch *fetch);
@@ -63,10 +62,6 @@ size_t fetcher_count(const struct fetcher *fetcher);
 
 /* NULL: out of memory. The partition may be asked about, and has no other fetch in this fetcher. */
 struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, uint64_t from);
-/* Up to when it has looked at the log without a pause. */
-uint64_t fetch_looked_ms(const struct fetch *fetch);
-/* Kafka was away: nobody knows whether its fetches have looked meanwhile. */
-void fetcher_was_blind(struct fetcher *fetcher);
 /* `ended` follows, not from within. */
 void fetch_stop(struct fetch *fetch);
 

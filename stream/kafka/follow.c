@@ -220,7 +220,6 @@ static void start_live(struct log_stream *stream, uint64_t from)
         struct read_stream *s = &stream->read;
 
         if (s->live || s->no_leader || health_away(stream->log->health) || fetcher_count(reader->live) >= LIVE_MAX || reader->given_up) return;
-        reader_look_again(stream, context_now_ms(stream->log->ctx)); /* of what was before it the fetch knows nothing */
         if (!(s->live = fetch_start(reader->live, stream, from))) return;
         s->live->generation = s->tail.generation;
         TAILQ_INSERT_TAIL(&reader->alive, stream, read.by_live);
@@ -234,23 +233,25 @@ void follow_foreign(struct log_stream *stream)
         stream->read.foreign_ms = context_now_ms(stream->log->ctx);
 }
 
-/* Whether any read waits at the end, or needs to know where that is. */
+/* While anybody reads, its end is looked at: at once for who needs to know it, by the sweep for all others. */
 static void plan_ends(struct log_stream *stream)
 {
         struct ends *ends = stream->log->reader->ends;
-        bool asks = false, waits = false;
+        bool asks = false, waits = false, reads = false;
         const struct read *read;
 
         TAILQ_FOREACH(read, &stream->read.reads, entry) {
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 enum read_need need = reader_need(read);
 
+                if (read->ask.index > INT64_MAX) continue;
+                reads = true;
                 asks |= need == READ_ASKS;
-                waits |= need == READ_WAITS && read->ask.index <= INT64_MAX;
+                waits |= need == READ_WAITS;
         }
         if (waits && stream->read.tail.foreign && !stream->read.live && stream->read.end_known) start_live(stream, stream->read.end);
         if (asks) ends_ask(ends, stream);
-        else if (waits && !stream->read.live) ends_sweep(ends, stream);
+        else if (reads) ends_sweep(ends, stream);
         else ends_leave(ends, stream);
 }
 
@@ -330,7 +331,7 @@ static void look_for_foreign(struct log_stream *stream, uint64_t upto)
         struct read_stream *s = &stream->read;
 
         if (s->end_known && upto > s->end && stream->append.flying == 0) {
-                reader_grown(stream);
+                known_grown(stream);
                 follow_foreign(stream);
         }
 }
@@ -343,9 +344,11 @@ static void grown(struct fetch *fetch)
                 fetch_stop(fetch);
                 return;
         }
+        known_doubt(stream, context_now_ms(stream->log->ctx));
+        if (!follow_is_of_now(fetch)) return;
         if (fetch->at_end || fetch->run.count) {
                 look_for_foreign(stream, fetch->run.upto);
-                if (fetch->at_end || fetch->run.upto > stream->read.end) reader_note_end(stream, fetch->run.upto, context_now_ms(stream->log->ctx));
+                if (fetch->at_end || fetch->run.upto > stream->read.end) known_end(stream, fetch->run.upto, context_now_ms(stream->log->ctx));
         }
         reader_serve(stream);
 }
@@ -359,7 +362,7 @@ static void out_of_range(struct log_stream *stream, const struct fetch *fetch)
         struct read *read;
 
         if (fetch->high < fetch->run.upto || fetch->low <= fetch->run.upto) {
-                reader_remade(stream, fetch->high);
+                known_remade(stream, fetch->high);
                 wants_pause(stream); /* whoever answers so once may do so again: a replica that begins later than its leader */
                 return;
         }
@@ -369,8 +372,8 @@ static void out_of_range(struct log_stream *stream, const struct fetch *fetch)
         TAILQ_FOREACH(read, &stream->read.reads, entry)
                 if (read->ask.index < fetch->low) read->ask.index = fetch->low;
         if (fetch->high > stream->read.end) {
-                reader_grown(stream);
-                reader_note_end(stream, fetch->high, now);
+                known_grown(stream);
+                known_end(stream, fetch->high, now);
         }
 }
 
@@ -382,9 +385,9 @@ static void take_outcome(struct log_stream *stream, const struct fetch *fetch)
                 /* Behind an open transaction: it is there, but nobody may have it yet. */
                 if (fetch->run.upto < fetch->end) wants_pause(stream);
                 break;
-        case FETCH_ABSENT: reader_absent(stream); break;
+        case FETCH_ABSENT: known_absent(stream); break;
         case FETCH_FAILED: wants_pause(stream); break;
-        case FETCH_NO_LEADER: reader_no_leader(stream); break;
+        case FETCH_NO_LEADER: known_no_leader(stream); break;
         case FETCH_DENIED:
                 health_warn(stream->log->health, "READ", "not allowed to read topic %s", stream->topic->name);
                 reader_finish_all(stream);
@@ -407,7 +410,6 @@ static void ended(struct fetch *fetch)
         if (reader->given_up) return;
         stream->refs++;
         if (follow_is_of_now(fetch)) {
-                if (fetch->looked_ms > stream->read.looked_ms) stream->read.looked_ms = fetch->looked_ms;
                 take_outcome(stream, fetch);
                 if (fetch->run.count && ended_well(fetch)) keep_run(stream, fetch);
         }

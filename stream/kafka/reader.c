@@ -1,4 +1,4 @@
-/* A read from its asking to its answer, and what is known of a stream's end. */
+/* A read from its asking to its answer. */
 #include "stream/kafka/cluster.h"
 #include "stream/kafka/reader_parts.h"
 #include "transport/base/logger.h"
@@ -8,8 +8,6 @@
 enum {
         HISTORY_RUN = 256 << 10, /* bytes that one fetch of the past brings */
         LIVE_RUN = 64 << 10,     /* ... that a fetch at the end keeps */
-        TRUST_SWEEPS = 4,        /* sweeps' periods: see is_sure */
-        LAPSE_TIMES = 2,         /* times that trust, or the time from sweep to sweep where that is longer: see lapsed */
 };
 
 void reader_set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms)
@@ -102,21 +100,8 @@ static bool answer_from_run(struct read *read, bool last)
         return false;
 }
 
-/* Whether Kafka has said where the log ends since the read was asked for, or not longer ago than that. */
-static bool is_confirmed(const struct read *read, uint64_t age_ms)
-{
-        const struct read_stream *s = &read->stream->read;
-
-        return s->end_known && (s->end_ms >= read->asked_ms || context_now_ms(read->stream->log->ctx) - s->end_ms <= age_ms);
-}
-
-/* What is in memory is given only while it is known that the topic is still the one that it came from. Kafka shows no more of that than
- * where the log ends: one made anew is shorter, or has grown by more than this node knows of (reader_grown). So nobody gets records of a
- * topic that is gone later than this after another one has taken its name. */
-static bool is_sure(const struct read *read)
-{
-        return is_confirmed(read, TRUST_SWEEPS * (uint64_t)read->stream->log->limits.sweep_ms);
-}
+/* Whether what is in memory may be given to it. */
+static bool is_sure(const struct read *read) { return known_is_sure(read->stream, read->asked_ms); }
 
 enum read_need reader_need(const struct read *read)
 {
@@ -129,7 +114,7 @@ enum read_need reader_need(const struct read *read)
         if (s->history && s->history->state != FETCH_ENDING && run_covers(&s->history->run, index)) return READ_COMES;
         if (index < s->end) return READ_WANTS;
         /* Who does not wait is told what Kafka said just now: the sweep sees to those alone that wait. */
-        if (read->ask.hold_ms == 0 && !is_confirmed(read, read->stream->log->limits.sweep_ms)) return READ_ASKS;
+        if (read->ask.hold_ms == 0 && !known_is_confirmed(read->stream, read->asked_ms, read->stream->log->limits.sweep_ms)) return READ_ASKS;
         return READ_WAITS;
 }
 
@@ -243,109 +228,7 @@ void reader_cancel(struct waiting *waiting)
         topics_release(stream);
 }
 
-/* --- what is known of a stream --- */
-
-/* Up to when somebody has looked at the stream. */
-static uint64_t looked_until_ms(const struct log_stream *stream)
-{
-        const struct fetch *const fetches[] = {stream->read.live, stream->read.history};
-        uint64_t until_ms = stream->read.looked_ms;
-
-        for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++)
-                if (follow_is_of_now(fetches[i]) && fetch_looked_ms(fetches[i]) > until_ms) until_ms = fetch_looked_ms(fetches[i]);
-        return until_ms;
-}
-
-/* Whether it was created once more since memory was dropped; not again just now, since clients may create it again and again. */
-static bool is_recreated(const struct log_stream *stream)
-{
-        const struct read_stream *s = &stream->read;
-
-        return s->created_ms > s->doubted_ms && context_now_ms(stream->log->ctx) - s->recreated_ms >= stream->log->limits.sweep_ms;
-}
-
-/* Whether nobody has looked at the stream for so long that its topic may have been made anew and filled as far as it was before, which no look at
- * its end shows. */
-static bool lapsed(const struct log_stream *stream, uint64_t at_ms)
-{
-        const struct read_stream *s = &stream->read;
-        const struct reader *reader = stream->log->reader;
-        uint64_t sweep_ms = reader->log->limits.sweep_ms, period_ms = ends_period_ms(reader->ends);
-
-        if (!s->end_known) return false;
-        if (period_ms < TRUST_SWEEPS * sweep_ms) period_ms = TRUST_SWEEPS * sweep_ms;
-        return at_ms > looked_until_ms(stream) + LAPSE_TIMES * period_ms;
-}
-
-void reader_look_again(struct log_stream *stream, uint64_t at_ms)
-{
-        struct read_stream *s = &stream->read;
-        bool recreated = s->end_known && is_recreated(stream);
-
-        if (recreated || lapsed(stream, at_ms)) {
-                tail_doubt(stream->log->reader->tail, &s->tail);
-                follow_drop(stream);
-                s->doubted_ms = context_now_ms(stream->log->ctx);
-                if (recreated) s->recreated_ms = s->doubted_ms;
-        }
-        if (s->looked_ms < at_ms) s->looked_ms = at_ms;
-}
-
-void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
-{
-        struct read_stream *s = &stream->read;
-
-        reader_look_again(stream, at_ms);
-        if (!s->end_known) s->doubted_ms = context_now_ms(stream->log->ctx); /* nothing is in memory from before */
-        if (!s->end_known || end >= s->end) s->end_ms = at_ms;
-        if (!s->end_known || end > s->end) s->end = end;
-        s->end_known = true;
-}
-
-/* All that was fetched goes, and reads are where they were asked for: what they stepped over lay in the topic that is gone. */
-static void begin_anew(struct log_stream *stream)
-{
-        struct read *read;
-
-        follow_drop(stream);
-        stream->read.end_known = false;
-        TAILQ_FOREACH(read, &stream->read.reads, entry) {
-                read->ask.index = read->from;
-                read->of_another = true;
-        }
-}
-
-void reader_grown(struct log_stream *stream)
-{
-        tail_forget(stream->log->reader->tail, &stream->read.tail);
-        follow_forget_run(stream);
-}
-
-void reader_remade(struct log_stream *stream, uint64_t end)
-{
-        struct read_stream *s = &stream->read;
-        struct kafka_log *log = stream->log;
-
-        log_warning("kafka", "stream %s: made anew by somebody: it ended at %llu, and ends at %llu", stream->topic->name, (unsigned long long)s->end,
-                    (unsigned long long)end);
-        context_count(log->ctx, STAT_TOPIC_REMADE);
-        tail_reset(log->reader->tail, &s->tail);
-        begin_anew(stream);
-        reader_note_end(stream, end, context_now_ms(log->ctx));
-}
-
-void reader_no_leader(struct log_stream *stream)
-{
-        stream->read.no_leader = true;
-        if (stream->read.history) fetch_stop(stream->read.history);
-}
-
-void reader_absent(struct log_stream *stream)
-{
-        tail_reset(stream->log->reader->tail, &stream->read.tail);
-        begin_anew(stream);
-        reader_finish_all(stream);
-}
+/* --- what is acknowledged, and created --- */
 
 static void wait_for_flush(struct log_stream *stream)
 {
@@ -357,16 +240,15 @@ static void wait_for_flush(struct log_stream *stream)
 void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record *take_record)
 {
         struct read_stream *s = &stream->read;
-        uint64_t before = s->end;
+        uint64_t before = s->end, now = context_now_ms(stream->log->ctx);
         bool known = s->end_known;
 
-        reader_look_again(stream, context_now_ms(stream->log->ctx));
+        known_end(stream, index + 1, now);
         switch (tail_acked(stream->log->reader->tail, &s->tail, index, take_record)) {
         case TAIL_REMADE:
-                log_warning("kafka", "stream %s: a record stands at %llu again: made anew by somebody", stream->topic->name,
-                            (unsigned long long)index);
-                context_count(stream->log->ctx, STAT_TOPIC_REMADE);
-                begin_anew(stream);
+                known_note_remade(stream, index + 1);
+                known_anew(stream);
+                known_end(stream, index + 1, now);
                 break;
         case TAIL_RESTARTED:
                 follow_forget_run(stream);
@@ -374,7 +256,6 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
                 break;
         default: known = false; break;
         }
-        reader_note_end(stream, index + 1, context_now_ms(stream->log->ctx));
         if (known && before <= index) follow_foreign(stream);
         wait_for_flush(stream);
 }
@@ -390,22 +271,26 @@ void reader_flush(struct reader *reader)
         }
 }
 
+static void made_by_us(struct log_stream *stream)
+{
+        stream->append.proven = false;
+        stream->append.gone_ms = 0;
+        stream->read.recreated = false;
+        tail_reset(stream->log->reader->tail, &stream->read.tail);
+        known_anew(stream);
+        known_end(stream, 0, context_now_ms(stream->log->ctx));
+        wait_for_flush(stream);
+}
+
 void reader_topic_created(struct kafka_topic *topic)
 {
         struct log_stream *stream;
 
         LIST_FOREACH(stream, &topic->streams, entry) {
-                stream->read.end_ms = 0;
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 ends_created(topic->log->reader->ends, stream);
-                if (!topic->made) continue;
-                stream->read.doubted_ms = stream->read.created_ms;
-                stream->append.proven = false;
-                stream->append.gone_ms = 0;
-                tail_reset(topic->log->reader->tail, &stream->read.tail);
-                begin_anew(stream);
-                reader_note_end(stream, 0, context_now_ms(topic->log->ctx));
-                wait_for_flush(stream);
+                if (topic->made) made_by_us(stream);
+                else known_created(stream);
         }
         reader_flush(topic->log->reader);
 }
@@ -455,7 +340,7 @@ void read_stream_init(struct log_stream *stream)
 {
         TAILQ_INIT(&stream->read.reads);
         tail_stream_init(&stream->read.tail);
-        if (stream->topic->made) reader_note_end(stream, 0, context_now_ms(stream->log->ctx));
+        if (stream->topic->made) known_end(stream, 0, context_now_ms(stream->log->ctx));
 }
 
 void read_stream_clear(struct log_stream *stream)
@@ -476,8 +361,6 @@ bool read_stream_idle(const struct log_stream *stream)
 
 void reader_retry(struct reader *reader)
 {
-        fetcher_was_blind(reader->history);
-        fetcher_was_blind(reader->live);
         follow_retry(reader);
         ends_retry(reader->ends);
 }

@@ -19,9 +19,9 @@ struct read_stream {
         uint64_t run_used_ms;         /* when a reader had something of it last */
         uint64_t end;                 /* index behind the last record that is known of; says something while end_known */
         uint64_t end_ms;              /* when Kafka was asked for what confirmed it last */
-        uint64_t looked_ms;           /* when somebody looked last: a question, an acknowledgement, or a fetch that has ended */
-        uint64_t doubted_ms;          /* when what was in memory was dropped last because it may have been a former topic's; 0: never */
-        uint64_t recreated_ms;        /* ... since the stream was created once more */
+        uint64_t looked_ms;           /* when Kafka was asked for the last look: an answer, an acknowledgement, or a fetch that got to the end */
+        uint64_t heeded_ms;           /* when what was in memory was dropped last because the stream was created once more; 0: never */
+        uint64_t warned_ms;           /* when it was said last that its topic was made anew; 0: never */
         uint64_t foreign_ms;          /* when a record of somebody else's was seen last */
         uint64_t idle_since_ms;
         uint64_t absent_ms;           /* when Kafka said last that there is no such stream, or a reader asked anew since; 0: it does not say so */
@@ -31,6 +31,7 @@ struct read_stream {
         enum { WANTS_NOTHING, WANTS_FETCH, WANTS_PAUSE } wants;          /* its list of streams to be planned again */
         unsigned watched_by;          /* the instance that was asked for its end last, by number; 0: none was */
         bool end_known;
+        bool recreated;               /* it was created once more since what is in memory was dropped */
         bool no_leader;               /* Kafka could not say who leads it: it is asked about apart from others, and not fetched */
         bool asking;                  /* a look-up of its end is out */
         bool idle, acked, alive, planned; /* in the list of that name */

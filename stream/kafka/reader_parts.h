@@ -1,4 +1,4 @@
-/* What the parts of the reader share: reads (reader.c), fetches (follow.c), and ends (ends.c). */
+/* What the parts of the reader share: reads (reader.c), what is known (known.c), fetches (follow.c), and ends (ends.c). */
 #ifndef STROP_STREAM_KAFKA_READER_PARTS_H
 #define STROP_STREAM_KAFKA_READER_PARTS_H
 
@@ -51,18 +51,33 @@ void reader_serve(struct log_stream *stream);
 void reader_finish_all(struct log_stream *stream);
 enum read_need reader_need(const struct read *read);
 void reader_set_timer(struct reader *reader, struct timer *timer, uint64_t in_ms);
-/* The stream is shorter than it was: what is known of it is dropped. It ends at `end`. */
-void reader_remade(struct log_stream *stream, uint64_t end);
-/* Nobody leads it for now. */
-void reader_no_leader(struct log_stream *stream);
-/* The stream does not exist. */
-void reader_absent(struct log_stream *stream);
-/* Kafka says that the log ends there; it was asked at that time. */
-void reader_note_end(struct log_stream *stream, uint64_t end, uint64_t at_ms);
-/* Somebody looks at the stream at that time. When nobody has for long, or it was created since, what is in memory from before goes. */
-void reader_look_again(struct log_stream *stream, uint64_t at_ms);
+
+/* --- known.c: what is known of a stream --- */
+
+/* Whether Kafka has said since then where the log ends, or not longer ago than that. */
+bool known_is_confirmed(const struct log_stream *stream, uint64_t since_ms, uint64_t age_ms);
+/* Whether what is in memory may be given to who asked then: only while it is known that the topic is still the one that it came from. So nobody
+ * gets records of a topic that is gone later than some sweeps' periods after another one has taken its name. */
+bool known_is_sure(const struct log_stream *stream, uint64_t since_ms);
+/* Before anything is taken that Kafka said, asked at that time or later: when nobody had looked for long, what is in memory goes. */
+void known_doubt(struct log_stream *stream, uint64_t at_ms);
+/* A look: the log ended there, or further on, when that was asked. */
+void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms);
+/* It is another topic: all that was fetched goes, its end is not known, and reads are where they were asked for, since what they stepped over
+ * lay in the topic that is gone. */
+void known_anew(struct log_stream *stream);
+/* It was created once more, or was there: what is in memory goes, now or soon. */
+void known_created(struct log_stream *stream);
 /* The log has grown, and not by this node: what was known of its records from before may be another topic's, of the same name. */
-void reader_grown(struct log_stream *stream);
+void known_grown(struct log_stream *stream);
+/* Says that it is another topic, now and then, and counts it. */
+void known_note_remade(struct log_stream *stream, uint64_t end);
+/* The stream is shorter than it was: what is known of it is dropped. It ends at `end`. */
+void known_remade(struct log_stream *stream, uint64_t end);
+/* The stream does not exist. */
+void known_absent(struct log_stream *stream);
+/* Nobody leads it for now. */
+void known_no_leader(struct log_stream *stream);
 
 /* --- follow.c: what is fetched --- */
 
@@ -104,7 +119,7 @@ void ends_leave(struct ends *ends, struct log_stream *stream);
 /* Its topic is there, whatever Kafka said before. */
 void ends_created(struct ends *ends, struct log_stream *stream);
 void ends_retry(struct ends *ends);
-/* From one sweep's beginning to the next one's, as far as is known. */
+/* From one sweep's beginning to the next one's, as far as is known, or longer where Kafka takes long to answer. */
 uint64_t ends_period_ms(const struct ends *ends);
 
 #endif

@@ -34,7 +34,7 @@ static void what_was_followed_is_not_given_when_the_topic_is_made_anew(void **st
         while (!stream->read.live || !run_covers(&stream->read.live->run, THEIRS - 1)) probe_run(f->probe, 10);
         again = ask_read(f->probe, stream, usual(THEIRS - 1, MOCK_LOG_MS));
         stream->refs++;
-        reader_remade(stream, THEIRS - 2); /* as ends.c says when it finds the end there */
+        known_remade(stream, THEIRS - 2); /* as ends.c says when it finds the end there */
         reader_serve(stream);
         stream->refs--;
         assert_false(seen_of(f->probe, again)->count);
@@ -88,6 +88,106 @@ static void memory_is_trusted_while_a_reader_waits(void **state)
         assert_int_equal(counted(f, STAT_TAIL_HITS), 1);
         assert_int_equal(counted(f, STAT_TAIL_MISSES), 0);
         probe_cancel(f->probe, waits);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* A stream that somebody else writes, and of which this node has one record of its own in memory, at OURS. It is followed; a reader waits there. */
+enum { OURS = 1 };
+
+static bool is_followed(void *arg)
+{
+        const struct log_stream *stream = arg;
+
+        return stream->read.live && stream->read.live->state == FETCH_RUNNING && stream->read.live->at_end;
+}
+
+static struct log_stream *followed(struct mock_log *f, uint64_t *waits)
+{
+        struct log_stream *stream = new_stream(f, 0);
+
+        *waits = ask_read(f->probe, stream, usual(0, MOCK_LOG_MS));
+        must_not_come(f->probe, *waits, 20);
+        write_as_another(f, stream, "theirs");
+        check_text(await(f->probe, *waits), 0, "theirs");
+        *waits = ask_read(f->probe, stream, usual(OURS, MOCK_LOG_MS));
+        f->kafka.backend.run(&f->kafka, is_followed, stream, MOCK_LOG_MS);
+        assert_true(is_followed(stream));
+        assert_int_equal(appended(f->probe, stream, bytes_of_text("ours")), OURS);
+        check_text(await(f->probe, *waits), OURS, "ours");
+        *waits = ask_read(f->probe, stream, usual(OURS + 1, 4 * MOCK_LOG_MS));
+        return stream;
+}
+
+static void outage(struct mock_log *f)
+{
+        embedded_set_down(f->probe->log, true);
+        until_away(f, true);
+        probe_run(f->probe, LONG_MS);
+        embedded_set_down(f->probe->log, false);
+        until_away(f, false);
+}
+
+/* Who follows looks as well, however long nothing comes. */
+static void memory_is_trusted_while_a_stream_is_followed(void **state)
+{
+        struct mock_log *f = *state;
+        uint64_t waits, hits, sweeps;
+        struct log_stream *stream;
+
+        mock_log_open(f);
+        stream = followed(f, &waits);
+        sweeps = counted(f, STAT_SWEEPS);
+        until_counted(f, STAT_SWEEPS, sweeps + 12);
+        hits = counted(f, STAT_TAIL_HITS);
+        check_text(read_at(f, stream, OURS), OURS, "ours");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits + 1);
+        probe_cancel(f->probe, waits);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* Kafka was away, and the first that is heard of the stream afterwards is a record that a fetch from before brings: it says nothing of the time
+ * between, so it is read anew like all that is in memory. */
+static void a_record_after_an_outage_makes_nothing_from_before_it_sure(void **state)
+{
+        struct mock_log *f = *state;
+        uint64_t waits, hits, fetches;
+        struct log_stream *stream;
+
+        mock_log_open(f);
+        stream = followed(f, &waits);
+        hits = counted(f, STAT_TAIL_HITS);
+        embedded_set_down(f->probe->log, true);
+        until_away(f, true);
+        probe_run(f->probe, LONG_MS);
+        fetches = counted(f, STAT_FETCHES);
+        embedded_set_down(f->probe->log, false);
+        write_as_another(f, stream, "after it");
+        check_text(await(f->probe, waits), OURS + 1, "after it");
+        assert_true(counted(f, STAT_FETCHES) > fetches);
+        check_text(read_at(f, stream, OURS), OURS, "ours");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* The same for one who waited for the past meanwhile, and whom Kafka had told where the log ends before. */
+static void an_outage_makes_what_a_waiting_reader_was_told_before_unsure(void **state)
+{
+        struct mock_log *f = *state;
+        uint64_t waits, hits;
+        struct log_stream *stream;
+
+        mock_log_open(f);
+        stream = followed(f, &waits);
+        probe_cancel(f->probe, waits);
+        embedded_set_delay(f->probe->log, 1, 2 * MOCK_LOG_MS); /* the past does not come before the outage */
+        waits = ask_read(f->probe, stream, usual(0, 2 * MOCK_LOG_MS));
+        must_not_come(f->probe, waits, 300);
+        embedded_set_delay(f->probe->log, 1, 0);
+        outage(f);
+        hits = counted(f, STAT_TAIL_HITS);
+        check_text(await(f->probe, waits), 0, "theirs");
+        check_text(read_at(f, stream, OURS), OURS, "ours");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits);
         log_stream_put(f->probe->log, stream);
 }
 
@@ -164,6 +264,55 @@ static void creating_it_again_and_again_keeps_no_reader_from_the_past(void **sta
         log_stream_put(f->probe->log, stream);
 }
 
+/* Kafka takes longer for a fetch than the sweep takes to come round. */
+static void creating_it_again_and_again_keeps_no_reader_from_a_slow_past(void **state)
+{
+        enum { SLOWLY_MS = 200, EACH_MS = 20 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t read;
+
+        f->limits.tail_bytes = 0;
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("past"));
+        made(f->probe, topic_of(stream), 1);
+        embedded_set_delay(f->probe->log, 1, SLOWLY_MS);
+        read = ask_read(f->probe, stream, usual(0, MOCK_LOG_MS));
+        while (!seen_of(f->probe, read)->done) {
+                probe_run(f->probe, EACH_MS);
+                reader_topic_created(stream->topic); /* as creation.c says when it is there already */
+        }
+        check_text(seen_of(f->probe, read), 0, "past");
+        embedded_set_delay(f->probe->log, 1, 0);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* An answer to a question from before the stream was created once more says nothing of what is there since. */
+static void what_was_asked_before_a_creation_says_nothing_of_what_is_there_after_it(void **state)
+{
+        enum { LATE_MS = 200, ENOUGH = 1000 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t read, hits;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("first"));
+        probe_run(f->probe, UNSURE_MS);
+        hits = counted(f, STAT_TAIL_HITS);
+        embedded_push_late(f->probe->log, LIST_OFFSETS, 0, LATE_MS, ENOUGH);
+        read = ask_read(f->probe, stream, usual(0, MOCK_LOG_MS));
+        while (embedded_errors_left(f->probe->log, LIST_OFFSETS) == ENOUGH) probe_run(f->probe, 1);
+        stream->topic->made = false;
+        reader_topic_created(stream->topic); /* as creation.c says when it is there already */
+        assert_true(stream->read.asking);
+        check_text(await(f->probe, read), 0, "first");
+        assert_in_range(ENOUGH - embedded_errors_left(f->probe->log, LIST_OFFSETS), 2, ENOUGH);
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits);
+        log_stream_put(f->probe->log, stream);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, mock_log_setup, mock_log_teardown)
 
 int main(void)
@@ -172,9 +321,14 @@ int main(void)
                 T(what_was_followed_is_not_given_when_the_topic_is_made_anew),
                 T(memory_is_not_trusted_over_a_time_in_which_nobody_looked),
                 T(memory_is_trusted_while_a_reader_waits),
+                T(memory_is_trusted_while_a_stream_is_followed),
+                T(a_record_after_an_outage_makes_nothing_from_before_it_sure),
+                T(an_outage_makes_what_a_waiting_reader_was_told_before_unsure),
                 T(readers_of_the_past_do_not_wait_for_an_answer_to_an_append),
                 T(a_read_whose_time_is_over_has_what_has_come),
                 T(creating_it_again_and_again_keeps_no_reader_from_the_past),
+                T(creating_it_again_and_again_keeps_no_reader_from_a_slow_past),
+                T(what_was_asked_before_a_creation_says_nothing_of_what_is_there_after_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

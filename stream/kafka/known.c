@@ -1,0 +1,138 @@
+/* What is known of a stream, and for how long that is trusted. Kafka shows by nothing but its end that a topic is not the one that it was: one
+ * made anew is shorter, or has grown by more than this node knows of. So what says where the log ends is a look, and what is in memory is given
+ * only while looks follow each other closely. */
+#include "stream/kafka/reader_parts.h"
+#include "transport/base/logger.h"
+
+enum {
+        TRUST_SWEEPS = 4, /* sweeps' periods: see known_is_sure */
+        QUIET_MS = 60000, /* between two warnings of one stream */
+        LAPSE_TIMES = 2,  /* times that trust, or the time from sweep to sweep where that is longer: see lapsed */
+};
+
+bool known_is_confirmed(const struct log_stream *stream, uint64_t since_ms, uint64_t age_ms)
+{
+        const struct read_stream *s = &stream->read;
+
+        return s->end_known && (s->end_ms >= since_ms || context_now_ms(stream->log->ctx) - s->end_ms <= age_ms);
+}
+
+/* --- looks --- */
+
+static uint64_t trust_ms(const struct log_stream *stream) { return TRUST_SWEEPS * (uint64_t)stream->log->limits.sweep_ms; }
+
+/* Whether nobody had looked at that time for so long that the topic may have been made anew and filled as far as it was before, which no look
+ * shows. */
+static bool lapsed(const struct log_stream *stream, uint64_t at_ms)
+{
+        uint64_t trust = trust_ms(stream), period = ends_period_ms(stream->log->reader->ends);
+
+        return at_ms > stream->read.looked_ms + LAPSE_TIMES * (period > trust ? period : trust);
+}
+
+bool known_is_sure(const struct log_stream *stream, uint64_t since_ms)
+{
+        return known_is_confirmed(stream, since_ms, trust_ms(stream)) && !lapsed(stream, context_now_ms(stream->log->ctx));
+}
+
+/* What is read from now on is fetched anew. */
+static void drop(struct log_stream *stream)
+{
+        tail_doubt(stream->log->reader->tail, &stream->read.tail);
+        follow_drop(stream);
+}
+
+/* Clients may create a stream again and again: not while a read that looks for something since the last time may still find it. */
+static void heed_creation(struct log_stream *stream)
+{
+        struct read_stream *s = &stream->read;
+        uint64_t now = context_now_ms(stream->log->ctx);
+
+        if (!s->recreated || (s->heeded_ms && now - s->heeded_ms < READ_LOOK_MS)) return;
+        s->recreated = false;
+        s->heeded_ms = now;
+        drop(stream);
+}
+
+void known_created(struct log_stream *stream)
+{
+        stream->read.recreated = stream->read.end_known;
+        heed_creation(stream);
+}
+
+void known_doubt(struct log_stream *stream, uint64_t at_ms)
+{
+        heed_creation(stream);
+        if (stream->read.end_known && lapsed(stream, at_ms)) drop(stream);
+}
+
+void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
+{
+        struct read_stream *s = &stream->read;
+
+        known_doubt(stream, at_ms);
+        if (!s->end_known) {
+                s->end_known = true;
+                s->end = end;
+                s->end_ms = 0;
+        }
+        if (end < s->end) return;
+        s->end = end;
+        if (at_ms > s->looked_ms) s->looked_ms = at_ms;
+        if (at_ms > s->end_ms) s->end_ms = at_ms;
+}
+
+/* --- another topic --- */
+
+void known_anew(struct log_stream *stream)
+{
+        struct read *read;
+
+        follow_drop(stream);
+        stream->read.end_known = false;
+        TAILQ_FOREACH(read, &stream->read.reads, entry) {
+                read->ask.index = read->from;
+                read->of_another = true;
+        }
+}
+
+void known_grown(struct log_stream *stream)
+{
+        tail_forget(stream->log->reader->tail, &stream->read.tail);
+        follow_forget_run(stream);
+}
+
+void known_note_remade(struct log_stream *stream, uint64_t end)
+{
+        struct read_stream *s = &stream->read;
+        uint64_t now = context_now_ms(stream->log->ctx);
+
+        context_count(stream->log->ctx, STAT_TOPIC_REMADE);
+        if (s->warned_ms && now - s->warned_ms < QUIET_MS) return;
+        s->warned_ms = now;
+        log_warning("kafka", "stream %s: made anew by somebody: it ended at %llu, and ends at %llu", stream->topic->name, (unsigned long long)s->end,
+                    (unsigned long long)end);
+}
+
+void known_remade(struct log_stream *stream, uint64_t end)
+{
+        known_note_remade(stream, end);
+        tail_reset(stream->log->reader->tail, &stream->read.tail);
+        known_anew(stream);
+        known_end(stream, end, context_now_ms(stream->log->ctx));
+}
+
+void known_absent(struct log_stream *stream)
+{
+        tail_reset(stream->log->reader->tail, &stream->read.tail);
+        known_anew(stream);
+        reader_finish_all(stream);
+}
+
+/* --- no leader --- */
+
+void known_no_leader(struct log_stream *stream)
+{
+        stream->read.no_leader = true;
+        if (stream->read.history) fetch_stop(stream->read.history);
+}
