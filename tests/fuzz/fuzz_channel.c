@@ -38,6 +38,12 @@ struct seen {
         size_t payload_n;
 };
 
+/* A way back, behind the wire, that a step has put beside a message that came from elsewhere. */
+struct way {
+        uint8_t memory[ROUTE_MAX];
+        struct route route;
+};
+
 /* A channel that is up, or was. */
 struct known {
         struct channel *channel; /* NULL: it has ended */
@@ -83,6 +89,8 @@ struct run {
         struct by_hand hand;
         struct seen seen[SEEN_MAX];
         size_t seen_count;
+        struct way ways[STEPS_MAX];
+        size_t way_count;
         struct text texts[TEXTS_MAX];
         size_t text_count, starts;
         struct fuzz_input in;
@@ -413,6 +421,21 @@ static void deliver_changed(const struct seen *seen)
         post(seen->onward, seen->ret, bytes_make(payload, n));
 }
 
+static void learn_way(struct route ret)
+{
+        struct way *way = &run.ways[run.way_count++];
+
+        way->route = keep_route(route_rest(ret), way->memory);
+}
+
+/* Who is told a wrong way back by the wire takes it: routes are not authenticated, and a channel that got such a one is cut off. */
+static bool is_misled(struct route route)
+{
+        for (size_t i = 0; i < run.way_count; i++)
+                if (bytes_equal(run.ways[i].route.encoded, route.encoded)) return true;
+        return false;
+}
+
 static void wire_step(uint8_t what)
 {
         const struct seen *seen = some_seen(), *other;
@@ -429,6 +452,7 @@ static void wire_step(uint8_t what)
                 break;
         case 4: /* to whom another message was, with that one's way back or its own */
                 other = some_seen();
+                if (what & 8) learn_way(other->ret);
                 post(other->onward, what & 8 ? other->ret : seen->ret, bytes_make(seen->payload, seen->payload_n));
                 break;
         case 5:
@@ -507,7 +531,8 @@ static void step(void)
 
 /* --- the end ---------------------------------------------------------------------------------------------------------- */
 
-/* Of each channel that both ends still have: a text goes through, unless so many went before that the window may have moved past it. */
+/* Of each channel that both ends still have: a text goes through, unless so many went before that the window may have moved past it, or its way is
+ * one that the wire made up. */
 static void check_channels(struct side *side, struct side *peer)
 {
         for (size_t i = 0; i < side->count; i++) {
@@ -516,6 +541,7 @@ static void check_channels(struct side *side, struct side *peer)
 
                 if (!known->channel || !other || !other->channel || known->sent >= REPLAY_WINDOW || run.seen_count == SEEN_MAX) continue;
                 if (!send_text(side, known)) return;
+                if (is_misled(run.seen[run.seen_count - 1].onward)) continue;
                 deliver(&run.seen[run.seen_count - 1]);
                 fuzz_require(peer->received == received + 1);
         }
@@ -595,7 +621,7 @@ static void run_begin(const uint8_t *data, size_t size)
         test_random = run.tc.ctx.random;
         run.tc.ctx.random = give_random;
         run.ephemerals = 0;
-        run.seen_count = run.text_count = run.starts = 0;
+        run.seen_count = run.way_count = run.text_count = run.starts = 0;
         run.in = fuzz_input_make(data, size);
         run.router = router_new(&run.tc.ctx, &limits);
         run.hand = (struct by_hand){0};
