@@ -56,6 +56,7 @@ static void heed_creation(struct log_stream *stream)
 
 void known_created(struct log_stream *stream)
 {
+        stream->read.end_ms = 0;
         stream->read.recreated = stream->read.end_known;
         heed_creation(stream);
 }

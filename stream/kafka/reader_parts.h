@@ -66,7 +66,7 @@ void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms);
 /* It is another topic: all that was fetched goes, its end is not known, and reads are where they were asked for, since what they stepped over
  * lay in the topic that is gone. */
 void known_anew(struct log_stream *stream);
-/* It was created once more, or was there: what is in memory goes, now or soon. */
+/* It was created once more, or was there: nothing is sure before Kafka has said where it ends, and what is in memory goes, now or soon. */
 void known_created(struct log_stream *stream);
 /* The log has grown, and not by this node: what was known of its records from before may be another topic's, of the same name. */
 void known_grown(struct log_stream *stream);
