@@ -33,8 +33,9 @@ struct ends {
         uint64_t asked_ms;              /* when the question that is out was asked */
         uint64_t began_ms, due_ms;      /* when the last sweep began, and the next one is due */
         uint64_t lasting_ms;            /* from the one to the other */
-        uint64_t took_ms;               /* how long the last question took that was answered */
-        bool sweeping, vain;            /* vain: a question of this sweep was not answered at all, so how long it takes says nothing */
+        uint64_t took_ms, answered_ms;  /* how long the last question took that was answered, and when it was */
+        uint64_t vain_ms;               /* what questions of this sweep took that were not answered: it says nothing of how long sweeps take */
+        bool sweeping;
         unsigned instance;              /* the one that is asked, by number */
         size_t known;                   /* topics that it has been asked about */
         rd_kafka_t *rk;
@@ -199,9 +200,15 @@ static bool was_in_vain(const struct ends *ends)
 
 static void note_time(struct ends *ends)
 {
+        uint64_t now = context_now_ms(ends->reader->log->ctx), took = now - ends->asked_ms;
+
         if (ends->slowly) return;
-        if (was_in_vain(ends)) ends->vain = true;
-        else ends->took_ms = context_now_ms(ends->reader->log->ctx) - ends->asked_ms;
+        if (was_in_vain(ends)) {
+                ends->vain_ms += took;
+        } else {
+                ends->took_ms = took;
+                ends->answered_ms = now;
+        }
 }
 
 static void ask_done(struct helper_job *job)
@@ -251,30 +258,39 @@ static void set_round(struct ends *ends)
         if (ends->swept_count) reader_set_timer(ends->reader, &ends->round, ends->due_ms > now ? ends->due_ms - now : 0);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* How long the sweep has gone on, without questions in vain and the one that is out. */
+static uint64_t sweeping_ms(const struct ends *ends)
+{
+        uint64_t now = context_now_ms(ends->reader->log->ctx), all = now - ends->began_ms;
+        uint64_t others = ends->vain_ms + (ends->out ? now - ends->asked_ms : 0);
+
+        return all > others ? all - others : 0;
+}
+
 /* A period is from one sweep's beginning to the next one's, so that what a sweep takes does not come on top; but no less than half of the
  * helper's time is for others. */
 static void end_round(struct ends *ends)
 {
-        struct kafka_log *log = ends->reader->log;
-        uint64_t twice = 2 * (context_now_ms(log->ctx) - ends->began_ms), period = period_ms(ends);
+        uint64_t took = context_now_ms(ends->reader->log->ctx) - ends->began_ms, period = period_ms(ends);
 
         if (ends->sweeping) {
-                if (twice < period) twice = period;
-                if (!ends->vain) ends->lasting_ms = twice;
-                ends->due_ms = ends->began_ms + twice;
+                ends->lasting_ms = larger(2 * sweeping_ms(ends), period);
+                ends->due_ms = ends->began_ms + larger(2 * took, period);
         }
         ends->sweeping = false;
         set_round(ends);
 }
 
-static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
-/* What has been measured counts up to a bound: beyond it nobody can tell a Kafka that is slow from one that was stopped for a while. */
+/* What has been measured counts up to a bound: beyond it nobody can tell a Kafka that is slow from one that was stopped for a while. One answer alone
+ * says something for a while. */
 uint64_t ends_period_ms(const struct ends *ends)
 {
-        uint64_t running = ends->sweeping && !ends->vain ? context_now_ms(ends->reader->log->ctx) - ends->began_ms : 0;
-        uint64_t measured = larger(2 * larger(running, ends->took_ms), ends->swept_count ? ends->lasting_ms : 0);
+        uint64_t now = context_now_ms(ends->reader->log->ctx), measured = ends->swept_count ? ends->lasting_ms : 0;
 
+        if (ends->sweeping) measured = larger(measured, 2 * sweeping_ms(ends));
+        if (now - ends->answered_ms <= 2 * ends->took_ms) measured = larger(measured, 2 * ends->took_ms);
         return larger(period_ms(ends), measured < MEASURED_MAX_MS ? measured : MEASURED_MAX_MS);
 }
 
@@ -320,7 +336,7 @@ static void begin_round(void *arg)
         ends->left = ends->swept_count;
         ends->began_ms = context_now_ms(ends->reader->log->ctx);
         ends->sweeping = true;
-        ends->vain = false;
+        ends->vain_ms = 0;
         ask_next(ends);
 }
 
@@ -445,6 +461,7 @@ void ends_created(struct ends *ends, struct log_stream *stream)
 void ends_retry(struct ends *ends)
 {
         ends->began_ms = context_now_ms(ends->reader->log->ctx);
+        ends->vain_ms = 0;
         ask_next(ends);
 }
 

@@ -195,6 +195,7 @@ static void take_all(struct fetch *fetch)
         if (fetch->at_end && fetch->state == FETCH_RUNNING && fetch->fetcher->role == KAFKA_HISTORY) end(fetch, FETCH_AT_END);
         health_answered(fetch->fetcher->log->health); /* others begin then, and this one may be stopped */
         fetch->fetcher->events->grown(fetch);
+        fetch->fresh = fetch->run.upto;
 }
 
 static void start_done(struct helper_job *job)
@@ -304,12 +305,15 @@ struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, ui
         fetch->consumer = consumers_take(&fetcher->consumers, stream->topic->name);
         fetch->state = FETCH_STARTING;
         run_init(&fetch->run, from);
+        fetch->fresh = from;
         context_count(fetcher->log->ctx, STAT_FETCHES);
         fetch->job = (struct helper_job){.run = start_run, .done = start_done};
         helper_ask(fetcher->log->helper, &fetch->job);
         if ((worn = consumers_to_leave(&fetcher->consumers))) stop_those_of(fetcher, worn);
         return fetch;
 }
+
+void fetch_doubt(struct fetch *fetch) { run_forget_before(&fetch->run, fetch->fresh); }
 
 void fetch_stop(struct fetch *fetch)
 {

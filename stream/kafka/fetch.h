@@ -38,6 +38,7 @@ struct fetch {
         struct run run;
         bool at_end;               /* nothing lies behind the run, as Kafka said last */
         bool told;                 /* Kafka has said something since `grown` */
+        uint64_t fresh;            /* what it has brought just now begins there: in `grown`, else behind its run */
         uint64_t low, high;
         rd_kafka_topic_t *rkt;
         rd_kafka_queue_t *queue;
@@ -62,6 +63,8 @@ size_t fetcher_count(const struct fetcher *fetcher);
 
 /* NULL: out of memory. The partition may be asked about, and has no other fetch in this fetcher. */
 struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, uint64_t from);
+/* What it has brought is in doubt, and is forgotten; not what it has brought just now. */
+void fetch_doubt(struct fetch *fetch);
 /* `ended` follows, not from within. */
 void fetch_stop(struct fetch *fetch);
 

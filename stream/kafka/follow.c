@@ -134,6 +134,21 @@ void follow_drop(struct log_stream *stream)
         if (stream->read.live) fetch_stop(stream->read.live);
 }
 
+static void doubt(struct fetch *fetch, uint64_t generation)
+{
+        if (!fetch || fetch->generation != generation) return;
+        fetch_doubt(fetch);
+        fetch->generation = fetch->stream->read.tail.generation;
+}
+
+void follow_doubt(struct log_stream *stream, uint64_t generation)
+{
+        follow_forget_run(stream);
+        doubt(stream->read.history, generation);
+        doubt(stream->read.live, generation);
+        follow_plan_soon(stream);
+}
+
 static void not_planned(struct log_stream *stream)
 {
         if (stream->read.planned) TAILQ_REMOVE(&stream->log->reader->planned, stream, read.by_plan);
@@ -345,7 +360,6 @@ static void grown(struct fetch *fetch)
                 return;
         }
         known_doubt(stream, context_now_ms(stream->log->ctx));
-        if (!follow_is_of_now(fetch)) return;
         if (fetch->at_end || fetch->run.count) {
                 look_for_foreign(stream, fetch->run.upto);
                 if (fetch->at_end || fetch->run.upto > stream->read.end) known_end(stream, fetch->run.upto, context_now_ms(stream->log->ctx));

@@ -30,28 +30,38 @@ static bool lapsed(const struct log_stream *stream, uint64_t at_ms)
         return at_ms > stream->read.looked_ms + LAPSE_TIMES * (period > trust ? period : trust);
 }
 
+/* Clients may create a stream again and again: not so soon after the last time. */
+static bool is_recreated(const struct log_stream *stream)
+{
+        const struct read_stream *s = &stream->read;
+
+        return s->recreated && (!s->heeded_ms || context_now_ms(stream->log->ctx) - s->heeded_ms >= READ_LOOK_MS);
+}
+
 bool known_is_sure(const struct log_stream *stream, uint64_t since_ms)
 {
-        return known_is_confirmed(stream, since_ms, trust_ms(stream)) && !lapsed(stream, context_now_ms(stream->log->ctx));
+        return known_is_confirmed(stream, since_ms, trust_ms(stream)) && !is_recreated(stream) && !lapsed(stream, context_now_ms(stream->log->ctx));
 }
 
-/* What is read from now on is fetched anew. */
-static void drop(struct log_stream *stream)
+/* What will be in memory is from then on, as if somebody had looked. */
+static void drop(struct log_stream *stream, uint64_t at_ms)
 {
-        tail_doubt(stream->log->reader->tail, &stream->read.tail);
-        follow_drop(stream);
+        struct read_stream *s = &stream->read;
+        uint64_t generation = s->tail.generation;
+
+        tail_doubt(stream->log->reader->tail, &s->tail);
+        follow_doubt(stream, generation);
+        if (at_ms > s->looked_ms) s->looked_ms = at_ms;
 }
 
-/* Clients may create a stream again and again: not while a read that looks for something since the last time may still find it. */
 static void heed_creation(struct log_stream *stream)
 {
         struct read_stream *s = &stream->read;
-        uint64_t now = context_now_ms(stream->log->ctx);
 
-        if (!s->recreated || (s->heeded_ms && now - s->heeded_ms < READ_LOOK_MS)) return;
+        if (!is_recreated(stream)) return;
         s->recreated = false;
-        s->heeded_ms = now;
-        drop(stream);
+        s->heeded_ms = context_now_ms(stream->log->ctx);
+        drop(stream, s->heeded_ms);
 }
 
 void known_created(struct log_stream *stream)
@@ -64,7 +74,7 @@ void known_created(struct log_stream *stream)
 void known_doubt(struct log_stream *stream, uint64_t at_ms)
 {
         heed_creation(stream);
-        if (stream->read.end_known && lapsed(stream, at_ms)) drop(stream);
+        if (stream->read.end_known && lapsed(stream, at_ms)) drop(stream, at_ms);
 }
 
 void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)

@@ -110,7 +110,8 @@ enum read_need reader_need(const struct read *read)
 
         if (index > INT64_MAX) return READ_WAITS; /* no log of Kafka's goes so far */
         if (!s->end_known || (index < s->end && (!is_sure(read) || s->no_leader))) return READ_ASKS;
-        if (s->live && s->live->state != FETCH_ENDING && run_covers(&s->live->run, index)) return s->live->at_end ? READ_WAITS : READ_COMES;
+        if (s->live && s->live->state != FETCH_ENDING && run_covers(&s->live->run, index))
+                return s->live->at_end && index >= s->end ? READ_WAITS : READ_COMES;
         if (s->history && s->history->state != FETCH_ENDING && run_covers(&s->history->run, index)) return READ_COMES;
         if (index < s->end) return READ_WANTS;
         /* Who does not wait is told what Kafka said just now: the sweep sees to those alone that wait. */
@@ -240,8 +241,7 @@ static void wait_for_flush(struct log_stream *stream)
 void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record *take_record)
 {
         struct read_stream *s = &stream->read;
-        uint64_t before = s->end, now = context_now_ms(stream->log->ctx);
-        bool known = s->end_known;
+        uint64_t now = context_now_ms(stream->log->ctx);
 
         known_end(stream, index + 1, now);
         switch (tail_acked(stream->log->reader->tail, &s->tail, index, take_record)) {
@@ -250,13 +250,12 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
                 known_anew(stream);
                 known_end(stream, index + 1, now);
                 break;
-        case TAIL_RESTARTED:
+        case TAIL_RESTARTED: /* others have written */
                 follow_forget_run(stream);
-                known = true;
+                follow_foreign(stream);
                 break;
-        default: known = false; break;
+        default: break;
         }
-        if (known && before <= index) follow_foreign(stream);
         wait_for_flush(stream);
 }
 

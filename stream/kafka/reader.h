@@ -57,7 +57,7 @@ void reader_cancel(struct waiting *waiting);
 void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record *take_record);
 void reader_flush(struct reader *reader);
 /* The topic is there; made by this node just now when topic->made. If not, whoever asked for it wants to know what stands in it now: nothing is
- * given from memory before Kafka has confirmed its end. */
+ * given from memory before Kafka has said where it ends, and what is in memory goes, now or within two seconds. */
 void reader_topic_created(struct kafka_topic *topic);
 /* Kafka can be reached again. */
 void reader_retry(struct reader *reader);

@@ -59,7 +59,7 @@ bool known_is_confirmed(const struct log_stream *stream, uint64_t since_ms, uint
 /* Whether what is in memory may be given to who asked then: only while it is known that the topic is still the one that it came from. So nobody
  * gets records of a topic that is gone later than some sweeps' periods after another one has taken its name. */
 bool known_is_sure(const struct log_stream *stream, uint64_t since_ms);
-/* Before anything is taken that Kafka said, asked at that time or later: when nobody had looked for long, what is in memory goes. */
+/* Before anything is taken that Kafka said, asked at that time or later: when nobody had looked for long, what is in memory from before goes. */
 void known_doubt(struct log_stream *stream, uint64_t at_ms);
 /* A look: the log ended there, or further on, when that was asked. */
 void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms);
@@ -96,6 +96,9 @@ void follow_foreign(struct log_stream *stream);
 bool follow_is_of_now(const struct fetch *fetch);
 /* Drops what was fetched, and lets fetches that are out end. */
 void follow_drop(struct log_stream *stream);
+/* The stream had that generation until now, and what was in memory is in doubt: drops what was fetched. Fetches that are out go on, so that who
+ * waits for them gets on however slow they are; what they bring from now on is of the new generation. */
+void follow_doubt(struct log_stream *stream, uint64_t generation);
 /* A read got something of the run that is kept. */
 void follow_used_run(struct log_stream *stream);
 /* Forgets the run that is kept. */

@@ -58,20 +58,6 @@ void run_extend(struct run *run, uint64_t upto)
         if (upto > run->upto) run->upto = upto;
 }
 
-void run_forget(struct run *run)
-{
-        size_t gone = (run->count + 1) / 2, kept = run->count - gone, start;
-
-        if (!run->count) return;
-        run->from = run->records[gone - 1].index + 1;
-        start = kept ? run->records[gone].offset : run->used;
-        memmove(run->bytes, run->bytes + start, run->used - start);
-        memmove(run->records, run->records + gone, kept * sizeof *run->records);
-        for (size_t i = 0; i < kept; i++) run->records[i].offset -= start;
-        run->used -= start;
-        run->count = kept;
-}
-
 /* The place of the first record at or behind `index`. */
 static size_t find(const struct run *run, uint64_t index)
 {
@@ -84,6 +70,28 @@ static size_t find(const struct run *run, uint64_t index)
                 else high = middle;
         }
         return low;
+}
+
+static void forget_first(struct run *run, size_t gone)
+{
+        size_t kept = run->count - gone, start = kept ? run->records[gone].offset : run->used;
+
+        if (!gone) return;
+        run->from = run->records[gone - 1].index + 1;
+        memmove(run->bytes, run->bytes + start, run->used - start);
+        memmove(run->records, run->records + gone, kept * sizeof *run->records);
+        for (size_t i = 0; i < kept; i++) run->records[i].offset -= start;
+        run->used -= start;
+        run->count = kept;
+}
+
+void run_forget(struct run *run) { forget_first(run, (run->count + 1) / 2); }
+
+void run_forget_before(struct run *run, uint64_t index)
+{
+        forget_first(run, find(run, index));
+        if (run->from < index) run->from = index;
+        run_extend(run, index);
 }
 
 struct run_answer run_read(const struct run *run, const struct log_read *read, struct log_record *records, size_t cap)

@@ -32,6 +32,8 @@ MUST_USE enum err run_add(struct run *run, uint64_t index, struct bytes data);
 void run_extend(struct run *run, uint64_t upto);
 /* Forgets the older half. */
 void run_forget(struct run *run);
+/* Forgets what lies before `index`. */
+void run_forget_before(struct run *run, uint64_t index);
 
 static inline bool run_covers(const struct run *run, uint64_t index)
 {

@@ -120,12 +120,36 @@ static void forgetting_keeps_the_newer(void **state)
         run_clear(&run);
 }
 
+static void what_lies_before_is_forgotten(void **state)
+{
+        static const uint64_t behind[] = {7, 9};
+        struct run run;
+
+        (void)state;
+        run_init(&run, 2);
+        add(&run, 3);
+        add(&run, 5);
+        add(&run, 7);
+        add(&run, 9);
+        run_forget_before(&run, 1);
+        assert_true(run.from == 2 && run.count == 4);
+        run_forget_before(&run, 6);
+        assert_true(run.from == 6 && run.upto == 10 && run.count == 2);
+        check_answer(&run, wide(6), behind, 2, false);
+        run_forget_before(&run, 10);
+        assert_true(run.from == 10 && run.upto == 10 && run.count == 0);
+        run_forget_before(&run, 12);
+        assert_true(run.from == 12 && run.upto == 12);
+        run_clear(&run);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(holes_and_edges),
                 cmocka_unit_test(what_is_too_large_is_counted),
                 cmocka_unit_test(forgetting_keeps_the_newer),
+                cmocka_unit_test(what_lies_before_is_forgotten),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,9 +3,11 @@
 #include "stream/kafka/reader_parts.h"
 #include "tests/support/mock_log.h"
 
+#include <poll.h>
+
 enum { PRODUCE = 0, LIST_OFFSETS = 2 };
 /* Longer than memory is trusted without a look, and longer than it is kept without one. */
-enum { UNSURE_MS = 1500, LONG_MS = 4000 };
+enum { UNSURE_MS = 1500, BLOCKED_MS = 2200, LONG_MS = 3000 };
 
 static void check_text(const struct seen *seen, uint64_t index, const char *text) { check_record(seen, 0, index, bytes_of_text(text)); }
 
@@ -118,16 +120,21 @@ static struct log_stream *followed(struct mock_log *f, uint64_t *waits)
         return stream;
 }
 
-static void outage(struct mock_log *f)
+/* Whoever was told before it where the log ends cannot be sure of that after it. */
+static void outage(struct mock_log *f, const struct log_stream *stream)
 {
+        const uint64_t long_ago_ms = 0;
+
         embedded_set_down(f->probe->log, true);
         until_away(f, true);
+        assert_true(known_is_confirmed(stream, long_ago_ms, 0));
         probe_run(f->probe, LONG_MS);
+        assert_false(known_is_sure(stream, long_ago_ms));
         embedded_set_down(f->probe->log, false);
         until_away(f, false);
 }
 
-/* Who follows looks as well, however long nothing comes. */
+/* The sweep looks at what is followed as well, however long nothing comes. */
 static void memory_is_trusted_while_a_stream_is_followed(void **state)
 {
         struct mock_log *f = *state;
@@ -146,26 +153,82 @@ static void memory_is_trusted_while_a_stream_is_followed(void **state)
 }
 
 /* Kafka was away, and the first that is heard of the stream afterwards is a record that a fetch from before brings: it says nothing of the time
- * between, so it is read anew like all that is in memory. */
+ * between, so what was in memory before is read anew. */
 static void a_record_after_an_outage_makes_nothing_from_before_it_sure(void **state)
 {
+        enum { LATE_MS = 3000, ENOUGH = 1000 };
         struct mock_log *f = *state;
-        uint64_t waits, hits, fetches;
+        uint64_t waits, hits;
         struct log_stream *stream;
 
         mock_log_open(f);
         stream = followed(f, &waits);
         hits = counted(f, STAT_TAIL_HITS);
-        embedded_set_down(f->probe->log, true);
-        until_away(f, true);
-        probe_run(f->probe, LONG_MS);
-        fetches = counted(f, STAT_FETCHES);
-        embedded_set_down(f->probe->log, false);
+        embedded_push_late(f->probe->log, LIST_OFFSETS, 0, LATE_MS, ENOUGH); /* the sweep says nothing before the record does */
+        outage(f, stream);
         write_as_another(f, stream, "after it");
         check_text(await(f->probe, waits), OURS + 1, "after it");
-        assert_true(counted(f, STAT_FETCHES) > fetches);
         check_text(read_at(f, stream, OURS), OURS, "ours");
         assert_int_equal(counted(f, STAT_TAIL_HITS), hits);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* Kafka is so slow, or so broken, that no question for the end is answered, but what is written comes: whoever waits for it has it, from the fetch
+ * that there is. */
+static void follows_where_no_look_is_to_be_had(struct mock_log *f, void (*spoil)(struct log *log))
+{
+        enum { RECORDS = 2 };
+        struct log_stream *stream;
+        uint64_t waits, fetches;
+
+        mock_log_open(f);
+        stream = followed(f, &waits);
+        fetches = counted(f, STAT_FETCHES);
+        spoil(f->probe->log);
+        for (uint64_t i = OURS + 1; i < OURS + 1 + RECORDS; i++) {
+                probe_run(f->probe, LONG_MS);
+                write_as_another(f, stream, "theirs");
+                check_text(await(f->probe, waits), i, "theirs");
+                waits = ask_read(f->probe, stream, usual(i + 1, MOCK_LOG_MS));
+        }
+        assert_int_equal(counted(f, STAT_FETCHES), fetches);
+        probe_cancel(f->probe, waits);
+        embedded_set_delay(f->probe->log, 1, 0);
+        log_stream_put(f->probe->log, stream);
+}
+
+static void be_slow(struct log *log) { embedded_set_delay(log, 1, 1200); }
+
+static void refuse_questions(struct log *log) { embedded_push_error(log, LIST_OFFSETS, 6 /* not the leader */, 10000); }
+
+static void a_slow_kafka_ends_no_fetch_that_brings_something(void **state) { follows_where_no_look_is_to_be_had(*state, be_slow); }
+
+static void questions_that_fail_end_no_fetch_that_brings_something(void **state) { follows_where_no_look_is_to_be_had(*state, refuse_questions); }
+
+static void block(struct helper_job *job)
+{
+        (void)job;
+        (void)poll(NULL, 0, BLOCKED_MS);
+}
+
+static void blocked(struct helper_job *job) { (void)job; }
+
+/* The question waits for other calls that block, for longer than memory is kept without a look: its answer is good all the same. */
+static void an_answer_that_was_long_in_coming_is_good(void **state)
+{
+        enum { ENOUGH = 1000 };
+        struct helper_job job = {.run = block, .done = blocked};
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("first"));
+        probe_run(f->probe, UNSURE_MS);
+        embedded_push_late(f->probe->log, LIST_OFFSETS, 0, 0, ENOUGH);
+        helper_ask(mock_log_inside(f)->helper, &job);
+        check_text(await(f->probe, ask_read(f->probe, stream, usual(0, MOCK_LOG_MS))), 0, "first");
+        assert_int_equal(ENOUGH - embedded_errors_left(f->probe->log, LIST_OFFSETS), 1);
         log_stream_put(f->probe->log, stream);
 }
 
@@ -183,7 +246,7 @@ static void an_outage_makes_what_a_waiting_reader_was_told_before_unsure(void **
         waits = ask_read(f->probe, stream, usual(0, 2 * MOCK_LOG_MS));
         must_not_come(f->probe, waits, 300);
         embedded_set_delay(f->probe->log, 1, 0);
-        outage(f);
+        outage(f, stream);
         hits = counted(f, STAT_TAIL_HITS);
         check_text(await(f->probe, waits), 0, "theirs");
         check_text(read_at(f, stream, OURS), OURS, "ours");
@@ -267,7 +330,7 @@ static void creating_it_again_and_again_keeps_no_reader_from_the_past(void **sta
 /* Kafka takes longer for a fetch than the sweep takes to come round. */
 static void creating_it_again_and_again_keeps_no_reader_from_a_slow_past(void **state)
 {
-        enum { SLOWLY_MS = 200, EACH_MS = 20 };
+        enum { SLOWLY_MS = 700, EACH_MS = 20 };
         struct mock_log *f = *state;
         struct log_stream *stream;
         uint64_t read;
@@ -313,6 +376,30 @@ static void what_was_asked_before_a_creation_says_nothing_of_what_is_there_after
         log_stream_put(f->probe->log, stream);
 }
 
+/* However soon one creation follows another: memory is kept then, but not given before Kafka has said where the log ends. */
+static void each_creation_makes_the_end_be_asked_for(void **state)
+{
+        enum { ENOUGH = 1000 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t hits;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("first"));
+        made(f->probe, topic_of(stream), 1);
+        appended(f->probe, stream, bytes_of_text("second"));
+        hits = counted(f, STAT_TAIL_HITS);
+        embedded_push_late(f->probe->log, LIST_OFFSETS, 0, 0, ENOUGH);
+        check_text(read_at(f, stream, 1), 1, "second");
+        assert_int_equal(embedded_errors_left(f->probe->log, LIST_OFFSETS), ENOUGH);
+        made(f->probe, topic_of(stream), 1);
+        check_text(read_at(f, stream, 1), 1, "second");
+        assert_true(embedded_errors_left(f->probe->log, LIST_OFFSETS) < ENOUGH);
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits + 2);
+        log_stream_put(f->probe->log, stream);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, mock_log_setup, mock_log_teardown)
 
 int main(void)
@@ -323,11 +410,15 @@ int main(void)
                 T(memory_is_trusted_while_a_reader_waits),
                 T(memory_is_trusted_while_a_stream_is_followed),
                 T(a_record_after_an_outage_makes_nothing_from_before_it_sure),
+                T(a_slow_kafka_ends_no_fetch_that_brings_something),
+                T(questions_that_fail_end_no_fetch_that_brings_something),
+                T(an_answer_that_was_long_in_coming_is_good),
                 T(an_outage_makes_what_a_waiting_reader_was_told_before_unsure),
                 T(readers_of_the_past_do_not_wait_for_an_answer_to_an_append),
                 T(a_read_whose_time_is_over_has_what_has_come),
                 T(creating_it_again_and_again_keeps_no_reader_from_the_past),
                 T(creating_it_again_and_again_keeps_no_reader_from_a_slow_past),
+                T(each_creation_makes_the_end_be_asked_for),
                 T(what_was_asked_before_a_creation_says_nothing_of_what_is_there_after_it),
         };
 
