@@ -354,7 +354,7 @@ static void creating_it_again_and_again_keeps_no_reader_from_a_slow_past(void **
 /* An answer to a question from before the stream was created once more says nothing of what is there since. */
 static void what_was_asked_before_a_creation_says_nothing_of_what_is_there_after_it(void **state)
 {
-        enum { LATE_MS = 200, ENOUGH = 1000 };
+        enum { LATE_MS = 1500, ENOUGH = 1000 };
         struct mock_log *f = *state;
         struct log_stream *stream;
         uint64_t read, hits;
@@ -376,27 +376,25 @@ static void what_was_asked_before_a_creation_says_nothing_of_what_is_there_after
         log_stream_put(f->probe->log, stream);
 }
 
-/* However soon one creation follows another: memory is kept then, but not given before Kafka has said where the log ends. */
+/* However soon one creation follows another, and however long what Kafka says is trusted otherwise. */
 static void each_creation_makes_the_end_be_asked_for(void **state)
 {
-        enum { ENOUGH = 1000 };
+        enum { SELDOM_MS = 10000, ENOUGH = 1000 };
         struct mock_log *f = *state;
         struct log_stream *stream;
-        uint64_t hits;
 
+        f->limits.sweep_ms = SELDOM_MS;
         mock_log_open(f);
         stream = new_stream(f, 0);
         appended(f->probe, stream, bytes_of_text("first"));
         made(f->probe, topic_of(stream), 1);
         appended(f->probe, stream, bytes_of_text("second"));
-        hits = counted(f, STAT_TAIL_HITS);
         embedded_push_late(f->probe->log, LIST_OFFSETS, 0, 0, ENOUGH);
         check_text(read_at(f, stream, 1), 1, "second");
         assert_int_equal(embedded_errors_left(f->probe->log, LIST_OFFSETS), ENOUGH);
         made(f->probe, topic_of(stream), 1);
         check_text(read_at(f, stream, 1), 1, "second");
         assert_true(embedded_errors_left(f->probe->log, LIST_OFFSETS) < ENOUGH);
-        assert_int_equal(counted(f, STAT_TAIL_HITS), hits + 2);
         log_stream_put(f->probe->log, stream);
 }
 
