@@ -1,7 +1,7 @@
-/* Where logs end, asked by the helper for many streams at once. Streams whose end a reader needs to know are asked about soon; those
- * that have a reader are swept again and again, so that what others write is found; the period grows with their
- * number. Streams that nobody leads, or whose leader does not answer, are asked about apart, now and then, and not for long. One that is
- * not there, as Kafka has said, is asked about once in a sweep's time, however often a reader comes for it. */
+/* Where logs end, asked by the helper for many streams at once. Streams whose end a reader needs to know are asked about soon; those that
+ * have a reader are swept again and again, so that what others write is found; the period grows with their number. Streams that nobody
+ * leads, or whose leader does not answer, are asked about apart, now and then, and not for long. One that is not there, as Kafka has said,
+ * is asked about once in a sweep's time, however often a reader comes for it. */
 #include "stream/kafka/cluster.h"
 #include "stream/kafka/inquiry.h"
 #include "stream/kafka/reader_parts.h"

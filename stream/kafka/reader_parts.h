@@ -96,8 +96,8 @@ void follow_foreign(struct log_stream *stream);
 bool follow_is_of_now(const struct fetch *fetch);
 /* Drops what was fetched, and lets fetches that are out end. */
 void follow_drop(struct log_stream *stream);
-/* The stream had that generation until now, and what was in memory is in doubt: drops what was fetched. Fetches that are out go on, so that who
- * waits for them gets on however slow they are; what they bring from now on is of the new generation. */
+/* The stream had that generation until now, and what was in memory is in doubt: drops what was fetched. Fetches that are out go on, so that
+ * slow ones come to something; what they bring from now on is of the new generation. */
 void follow_doubt(struct log_stream *stream, uint64_t generation);
 /* A read got something of the run that is kept. */
 void follow_used_run(struct log_stream *stream);

@@ -232,7 +232,7 @@ static void an_answer_that_was_long_in_coming_is_good(void **state)
         log_stream_put(f->probe->log, stream);
 }
 
-/* The same for one who waited for the past meanwhile, and whom Kafka had told where the log ends before. */
+/* One waits for the past over an outage, told before it where the log ends: he has what is fetched after it, and so has who comes then. */
 static void an_outage_makes_what_a_waiting_reader_was_told_before_unsure(void **state)
 {
         struct mock_log *f = *state;
