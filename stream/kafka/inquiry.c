@@ -249,18 +249,19 @@ static void ask_leader(struct question *question, int32_t leader)
         rd_kafka_resp_err_t rest = sick ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : later_of(question);
         rd_kafka_topic_partition_list_t *some = led_by(question, leader);
         int meant_ms = sick ? sick->wait_ms : PART_MS;
-        bool cut = question->held_up && left_of(question, meant_ms) < meant_ms;
+        bool cut = (question->held_up || question->slowly) && left_of(question, meant_ms) < meant_ms;
         struct outcome outcome = ask(question, some, meant_ms);
 
         if (!outcome.err) {
                 note_well(inquiry, leader);
         } else if (!outcome.named) {
+                cut = cut && outcome.err == RD_KAFKA_RESP_ERR__TIMED_OUT;
                 be_careful(question);
-                inquiry->snapshot_ms = 0;
+                if (!cut) inquiry->snapshot_ms = 0;
                 question->held_up = true;
                 if (!is_silence(outcome.err)) {
                         ask_each(question, some);
-                } else if (!outcome.lost && leader >= 0 && !(cut && outcome.err == RD_KAFKA_RESP_ERR__TIMED_OUT)) {
+                } else if (!outcome.lost && leader >= 0 && !cut) {
                         note_sick(inquiry, leader);
                         rest = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
                 }
@@ -366,7 +367,7 @@ static bool answered_whole(struct question *question)
 
 static void ask_carefully(struct question *question)
 {
-        question->end_ms = now_of(question->inquiry) + (question->slowly ? PART_MS - INQUIRY_SLOW_MS : INQUIRY_ANSWER_MS);
+        question->end_ms = question->slowly ? question->now_ms + PART_MS : now_of(question->inquiry) + INQUIRY_ANSWER_MS;
         question->leaders = calloc((size_t)question->list->cnt, sizeof(*question->leaders));
         if (question->leaders && look(question)) ask_by_leader(question);
         leave_rest(question, later_of(question));

@@ -134,11 +134,11 @@ static int teardown(void **state)
         return 0;
 }
 
-static rd_kafka_topic_partition_list_t *ask(rd_kafka_topic_partition_list_t *list)
+static rd_kafka_topic_partition_list_t *ask(rd_kafka_topic_partition_list_t *list, bool slowly)
 {
         for (int i = 0; i < list->cnt; i++)
                 list->elems[i].offset = RD_KAFKA_OFFSET_END;
-        inquiry_ask(f->inquiry, f->rk, list, false);
+        inquiry_ask(f->inquiry, f->rk, list, slowly);
         return list;
 }
 
@@ -152,7 +152,7 @@ static rd_kafka_topic_partition_list_t *ask_led_by(const int *brokers, size_t co
                 snprintf(name, sizeof name, "led-%d", brokers[i]);
                 rd_kafka_topic_partition_list_add(list, name, 0);
         }
-        return ask(list);
+        return ask(list, false);
 }
 
 /* Two brokers hang, and even who leads what comes late. They are found out one after the other and left out then, and the third one is asked. */
@@ -201,6 +201,26 @@ static void a_broker_whose_time_another_took_is_asked_again(void **state)
         rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* A question that is to take little finds out who leads, and has no time left to ask him: the next one has, even for one that takes as long. */
+static void one_that_is_slow_is_heard_by_the_next_question(void **state)
+{
+        enum { ALL_BUT_MS = INQUIRY_ANSWER_MS / 2 - 50, EACH_MS = 1000 };
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+        uint64_t start = f->tc.now_ms;
+
+        (void)state;
+        f->all_ms = f->brokers[1].answer_ms = ALL_BUT_MS;
+        rd_kafka_topic_partition_list_add(list, "led-1", 0);
+        ask(list, true);
+        assert_int_equal(list->elems[0].err, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+        f->tc.now_ms = start + 2 * EACH_MS;
+        list->elems[0].err = RD_KAFKA_RESP_ERR_NO_ERROR;
+        ask(list, true);
+        assert_int_equal(list->elems[0].err, RD_KAFKA_RESP_ERR_NO_ERROR);
+        assert_int_equal(list->elems[0].offset, 7);
+        rd_kafka_topic_partition_list_destroy(list);
+}
+
 /* Partitions that are not there, of topics that are: each topic is looked at once, however many of its partitions were asked for. */
 static void topics_are_looked_at_once_in_a_question(void **state)
 {
@@ -213,7 +233,7 @@ static void topics_are_looked_at_once_in_a_question(void **state)
                 snprintf(name, sizeof name, "topic-%d", i % TOPICS);
                 rd_kafka_topic_partition_list_add(list, name, i / TOPICS);
         }
-        ask(list);
+        ask(list, false);
         assert_int_equal(f->looks, TOPICS);
         for (int i = 0; i < list->cnt; i++)
                 assert_int_equal(kafka_verdict(list->elems[i].err), i / TOPICS == 0 ? KAFKA_FINE : KAFKA_ABSENT);
@@ -234,7 +254,7 @@ static void what_kafka_does_not_say_is_not_absent(void **state)
                 snprintf(name, sizeof name, "topic-%d", i);
                 rd_kafka_topic_partition_list_add(list, name, 1);
         }
-        ask(list);
+        ask(list, false);
         for (int i = 0; i < list->cnt; i++)
                 assert_int_equal(list->elems[i].err, RD_KAFKA_RESP_ERR__RETRY);
         assert_true(f->tc.now_ms - start <= INQUIRY_ANSWER_MS);
@@ -248,6 +268,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(brokers_that_hang_are_found_out_one_by_one),
                 T(a_broker_whose_time_another_took_is_asked_again),
+                T(one_that_is_slow_is_heard_by_the_next_question),
                 T(topics_are_looked_at_once_in_a_question),
                 T(what_kafka_does_not_say_is_not_absent),
         };
