@@ -34,7 +34,7 @@ struct ends {
         uint64_t began_ms, due_ms;      /* when the last sweep began, and the next one is due */
         uint64_t lasting_ms;            /* from the one to the other */
         uint64_t took_ms, answered_ms;  /* how long the last question took that was answered, and when it was */
-        uint64_t vain_ms;               /* what questions of this sweep took that were not answered: it says nothing of how long sweeps take */
+        uint64_t spent_ms;              /* what answers took since the last sweep began: the time that Kafka is away is no sweep's */
         bool sweeping;
         unsigned instance;              /* the one that is asked, by number */
         size_t known;                   /* topics that it has been asked about */
@@ -202,13 +202,11 @@ static void note_time(struct ends *ends)
 {
         uint64_t now = context_now_ms(ends->reader->log->ctx), took = now - ends->asked_ms;
 
+        if (was_in_vain(ends)) return;
+        ends->spent_ms += took;
         if (ends->slowly) return;
-        if (was_in_vain(ends)) {
-                ends->vain_ms += took;
-        } else {
-                ends->took_ms = took;
-                ends->answered_ms = now;
-        }
+        ends->took_ms = took;
+        ends->answered_ms = now;
 }
 
 static void ask_done(struct helper_job *job)
@@ -260,15 +258,6 @@ static void set_round(struct ends *ends)
 
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* How long the sweep has gone on, without questions in vain and the one that is out. */
-static uint64_t sweeping_ms(const struct ends *ends)
-{
-        uint64_t now = context_now_ms(ends->reader->log->ctx), all = now - ends->began_ms;
-        uint64_t others = ends->vain_ms + (ends->out ? now - ends->asked_ms : 0);
-
-        return all > others ? all - others : 0;
-}
-
 /* A period is from one sweep's beginning to the next one's, so that what a sweep takes does not come on top; but no less than half of the
  * helper's time is for others. */
 static void end_round(struct ends *ends)
@@ -276,7 +265,7 @@ static void end_round(struct ends *ends)
         uint64_t took = context_now_ms(ends->reader->log->ctx) - ends->began_ms, period = period_ms(ends);
 
         if (ends->sweeping) {
-                ends->lasting_ms = larger(2 * sweeping_ms(ends), period);
+                ends->lasting_ms = larger(2 * ends->spent_ms, period);
                 ends->due_ms = ends->began_ms + larger(2 * took, period);
         }
         ends->sweeping = false;
@@ -289,7 +278,7 @@ uint64_t ends_period_ms(const struct ends *ends)
 {
         uint64_t now = context_now_ms(ends->reader->log->ctx), measured = ends->swept_count ? ends->lasting_ms : 0;
 
-        if (ends->sweeping) measured = larger(measured, 2 * sweeping_ms(ends));
+        if (ends->sweeping) measured = larger(measured, 2 * ends->spent_ms);
         if (now - ends->answered_ms <= 2 * ends->took_ms) measured = larger(measured, 2 * ends->took_ms);
         return larger(period_ms(ends), measured < MEASURED_MAX_MS ? measured : MEASURED_MAX_MS);
 }
@@ -336,7 +325,7 @@ static void begin_round(void *arg)
         ends->left = ends->swept_count;
         ends->began_ms = context_now_ms(ends->reader->log->ctx);
         ends->sweeping = true;
-        ends->vain_ms = 0;
+        ends->spent_ms = 0;
         ask_next(ends);
 }
 
@@ -427,7 +416,10 @@ void ends_sweep(struct ends *ends, struct log_stream *stream)
         ends_leave(ends, stream);
         stream->read.ends = ENDS_SWEPT;
         TAILQ_INSERT_TAIL(&ends->swept, stream, read.by_end);
-        if (ends->swept_count++ == 0) not_sooner(ends, stream->read.end_ms + period_ms(ends));
+        if (ends->swept_count++ == 0) {
+                not_sooner(ends, stream->read.end_ms + period_ms(ends));
+                ends->lasting_ms = 0;
+        }
         if (!ends->sweeping) set_round(ends);
 }
 
@@ -461,7 +453,6 @@ void ends_created(struct ends *ends, struct log_stream *stream)
 void ends_retry(struct ends *ends)
 {
         ends->began_ms = context_now_ms(ends->reader->log->ctx);
-        ends->vain_ms = 0;
         ask_next(ends);
 }
 
