@@ -125,23 +125,11 @@ static void collect(struct ends *ends)
 static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t end)
 {
         struct log_stream *stream = entry->stream;
-        struct read_stream *s = &stream->read;
-        const struct kafka_log *log = ends->reader->log;
-        bool flying = entry->flying || stream->append.flying > 0;
+        const struct read_stream *s = &stream->read;
 
         if (entry->generation != s->tail.generation) return;
-        if (end < entry->next || (entry->end_known && end < entry->end)) {
-                known_remade(stream, end);
-        } else if (entry->end_known && end > s->end) {
-                /* With appends of our own under way nobody can tell whose it is: the next sweep does, or what is confirmed of ours meanwhile. Where
-                 * neither comes, readers of what lies before may not wait for it. */
-                if (flying && context_now_ms(log->ctx) - s->end_ms <= log->limits.sweep_ms) return;
-                known_grown(stream);
-                if (!flying) follow_foreign(stream);
-                known_end(stream, end, ends->asked_ms);
-        } else {
-                known_end(stream, end, ends->asked_ms);
-        }
+        if (end < entry->next || (entry->end_known && end < entry->end)) known_remade(stream, end);
+        else known_seen(stream, end, ends->asked_ms, entry->flying || stream->append.flying > 0);
 }
 
 /* What is asked about next is asked about apart, as long as Kafka knows no leader. */

@@ -224,9 +224,14 @@ static void plan_history(struct log_stream *stream)
         history->end = stream->read.end;
 }
 
-void follow_in_vain(struct log_stream *stream)
+/* Others may have the place of the fetch that was to bring it; the live one's reads are the past's then. */
+void follow_in_vain(const struct read *read)
 {
-        if (stream->read.history) fetch_stop(stream->read.history); /* others may have its place */
+        const struct read_stream *s = &read->stream->read;
+        enum read_need need = reader_need(read);
+
+        if (need == READ_COMES) fetch_stop(s->history);
+        if (need == READ_FOLLOWS && read->ask.index < s->end) fetch_stop(s->live);
 }
 
 static void start_live(struct log_stream *stream, uint64_t from)
@@ -340,17 +345,6 @@ bool follow_is_of_now(const struct fetch *fetch)
         return fetch && fetch->generation == fetch->stream->read.tail.generation && !fetch->stream->log->reader->given_up;
 }
 
-/* Somebody else's records: this node has none out, and knows none of its own there. */
-static void look_for_foreign(struct log_stream *stream, uint64_t upto)
-{
-        struct read_stream *s = &stream->read;
-
-        if (s->end_known && upto > s->end && stream->append.flying == 0) {
-                known_grown(stream);
-                follow_foreign(stream);
-        }
-}
-
 static void grown(struct fetch *fetch)
 {
         struct log_stream *stream = fetch->stream;
@@ -360,10 +354,8 @@ static void grown(struct fetch *fetch)
                 return;
         }
         known_doubt(stream, context_now_ms(stream->log->ctx));
-        if (fetch->at_end || fetch->run.count) {
-                look_for_foreign(stream, fetch->run.upto);
-                if (fetch->at_end || fetch->run.upto > stream->read.end) known_end(stream, fetch->run.upto, context_now_ms(stream->log->ctx));
-        }
+        if (fetch->at_end || (fetch->run.count && fetch->run.upto >= stream->read.end))
+                known_seen(stream, fetch->run.upto, context_now_ms(stream->log->ctx), stream->append.flying > 0);
         reader_serve(stream);
 }
 

@@ -35,7 +35,7 @@ static bool is_recreated(const struct log_stream *stream)
 {
         const struct read_stream *s = &stream->read;
 
-        return s->recreated && (!s->heeded_ms || context_now_ms(stream->log->ctx) - s->heeded_ms >= READ_LOOK_MS);
+        return s->recreated_ms && (!s->heeded_ms || context_now_ms(stream->log->ctx) - s->heeded_ms >= READ_LOOK_MS);
 }
 
 bool known_is_sure(const struct log_stream *stream, uint64_t since_ms)
@@ -48,9 +48,11 @@ static void drop(struct log_stream *stream, uint64_t at_ms)
 {
         struct read_stream *s = &stream->read;
         uint64_t generation = s->tail.generation;
+        struct read *read;
 
         tail_doubt(stream->log->reader->tail, &s->tail);
         follow_doubt(stream, generation);
+        TAILQ_FOREACH(read, &s->reads, entry) read->ask.index = read->from; /* what it stepped over may have been another topic's */
         if (at_ms > s->looked_ms) s->looked_ms = at_ms;
 }
 
@@ -59,21 +61,49 @@ static void heed_creation(struct log_stream *stream)
         struct read_stream *s = &stream->read;
 
         if (!is_recreated(stream)) return;
-        s->recreated = false;
+        s->recreated_ms = 0;
         s->heeded_ms = context_now_ms(stream->log->ctx);
         drop(stream, s->heeded_ms);
 }
 
 void known_created(struct log_stream *stream)
 {
-        stream->read.end_ms = 0;
-        stream->read.recreated = stream->read.end_known;
+        struct read_stream *s = &stream->read;
+
+        s->end_ms = 0;
+        if (s->end_known && !s->recreated_ms) s->recreated_ms = context_now_ms(stream->log->ctx);
         heed_creation(stream);
+}
+
+/* A log that others write grows all the time: not so soon after the last time, so that a read gets on. */
+static void heed_growth(struct log_stream *stream)
+{
+        struct read_stream *s = &stream->read;
+        uint64_t now = context_now_ms(stream->log->ctx);
+
+        if (!s->grown || (s->grown_ms && now - s->grown_ms < trust_ms(stream))) return;
+        s->grown = false;
+        s->grown_ms = now;
+        follow_doubt(stream, s->tail.generation);
+}
+
+void known_grown_before_ours(struct log_stream *stream)
+{
+        follow_forget_run(stream);
+        stream->read.grown = true;
+        heed_growth(stream);
+}
+
+void known_grown(struct log_stream *stream)
+{
+        tail_forget(stream->log->reader->tail, &stream->read.tail);
+        known_grown_before_ours(stream);
 }
 
 void known_doubt(struct log_stream *stream, uint64_t at_ms)
 {
         heed_creation(stream);
+        heed_growth(stream);
         if (stream->read.end_known && lapsed(stream, at_ms)) drop(stream, at_ms);
 }
 
@@ -90,7 +120,22 @@ void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
         if (end < s->end) return;
         s->end = end;
         if (at_ms > s->looked_ms) s->looked_ms = at_ms;
-        if (at_ms > s->end_ms) s->end_ms = at_ms;
+        if (at_ms > s->end_ms && at_ms > s->recreated_ms) s->end_ms = at_ms;
+}
+
+/* With appends of our own under way nobody can tell whose it is: the next look does, or what is acknowledged of ours meanwhile. Where neither comes,
+ * readers of what lies before may not wait for it. */
+void known_seen(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool flying)
+{
+        const struct read_stream *s = &stream->read;
+
+        known_doubt(stream, at_ms);
+        if (s->end_known && end > s->end) {
+                if (flying && context_now_ms(stream->log->ctx) - s->end_ms <= stream->log->limits.sweep_ms) return;
+                known_grown(stream);
+                if (!flying) follow_foreign(stream);
+        }
+        known_end(stream, end, at_ms);
 }
 
 /* --- another topic --- */
@@ -105,12 +150,6 @@ void known_anew(struct log_stream *stream)
                 read->ask.index = read->from;
                 read->of_another = true;
         }
-}
-
-void known_grown(struct log_stream *stream)
-{
-        tail_forget(stream->log->reader->tail, &stream->read.tail);
-        follow_forget_run(stream);
 }
 
 void known_note_remade(struct log_stream *stream, uint64_t end)

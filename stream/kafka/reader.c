@@ -61,9 +61,9 @@ static const struct run *run_for(const struct log_stream *stream, uint64_t index
 {
         const struct read_stream *s = &stream->read;
 
-        if (follow_is_of_now(s->live) && run_covers(&s->live->run, index)) return &s->live->run;
-        if (follow_is_of_now(s->history) && run_covers(&s->history->run, index)) return &s->history->run;
-        return run_covers(s->run, index) ? s->run : NULL;
+        if (follow_is_of_now(s->live) && run_reaches(&s->live->run, index)) return &s->live->run;
+        if (follow_is_of_now(s->history) && run_reaches(&s->history->run, index)) return &s->history->run;
+        return run_reaches(s->run, index) ? s->run : NULL;
 }
 
 /* Whether the fetch will bring more into this run in a moment. */
@@ -94,7 +94,6 @@ static bool answer_from_run(struct read *read, bool last)
                         finish(read, got.count);
                         return true;
                 }
-                if (read->ask.index == run->upto) return false;
                 read->ask.index = run->upto; /* what lies before is a hole, or too large */
         }
         return false;
@@ -111,7 +110,7 @@ enum read_need reader_need(const struct read *read)
         if (index > INT64_MAX) return READ_WAITS; /* no log of Kafka's goes so far */
         if (!s->end_known || (index < s->end && (!is_sure(read) || s->no_leader))) return READ_ASKS;
         if (s->live && s->live->state != FETCH_ENDING && run_covers(&s->live->run, index))
-                return s->live->at_end && index >= s->end ? READ_WAITS : READ_COMES;
+                return s->live->at_end && index >= s->end ? READ_WAITS : READ_FOLLOWS;
         if (s->history && s->history->state != FETCH_ENDING && run_covers(&s->history->run, index)) return READ_COMES;
         if (index < s->end) return READ_WANTS;
         /* Who does not wait is told what Kafka said just now: the sweep sees to those alone that wait. */
@@ -167,7 +166,7 @@ static void time_over(void *arg)
                 return;
         stream->refs++;
         if (!is_sure(read) || !answer_from_run(read, true)) {
-                if (reader_need(read) == READ_COMES) follow_in_vain(stream);
+                follow_in_vain(read);
                 finish(read, 0);
         }
         follow_plan_soon(stream);
@@ -242,20 +241,24 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
 {
         struct read_stream *s = &stream->read;
         uint64_t now = context_now_ms(stream->log->ctx);
+        bool grown;
 
-        known_end(stream, index + 1, now);
+        known_doubt(stream, now);
+        grown = s->end_known && index > s->end;
         switch (tail_acked(stream->log->reader->tail, &s->tail, index, take_record)) {
         case TAIL_REMADE:
                 known_note_remade(stream, index + 1);
                 known_anew(stream);
-                known_end(stream, index + 1, now);
+                grown = false;
                 break;
-        case TAIL_RESTARTED: /* others have written */
-                follow_forget_run(stream);
-                follow_foreign(stream);
-                break;
+        case TAIL_RESTARTED: grown = true; break;
         default: break;
         }
+        if (grown) {
+                known_grown_before_ours(stream);
+                follow_foreign(stream);
+        }
+        known_end(stream, index + 1, now);
         wait_for_flush(stream);
 }
 
@@ -274,7 +277,7 @@ static void made_by_us(struct log_stream *stream)
 {
         stream->append.proven = false;
         stream->append.gone_ms = 0;
-        stream->read.recreated = false;
+        stream->read.recreated_ms = 0;
         tail_reset(stream->log->reader->tail, &stream->read.tail);
         known_anew(stream);
         known_end(stream, 0, context_now_ms(stream->log->ctx));

@@ -20,7 +20,9 @@ struct read_stream {
         uint64_t end;                 /* index behind the last record that is known of; says something while end_known */
         uint64_t end_ms;              /* when Kafka was asked for what confirmed it last */
         uint64_t looked_ms;           /* when Kafka was asked for the last look: an answer, an acknowledgement, or a fetch that got to the end */
+        uint64_t recreated_ms;        /* when it was created once more, first since what was in memory was dropped for that; 0: it was not */
         uint64_t heeded_ms;           /* when what was in memory was dropped last because the stream was created once more; 0: never */
+        uint64_t grown_ms;            /* when what fetches had brought was dropped last because others have written; 0: never */
         uint64_t warned_ms;           /* when it was said last that its topic was made anew; 0: never */
         uint64_t foreign_ms;          /* when a record of somebody else's was seen last */
         uint64_t idle_since_ms;
@@ -31,7 +33,7 @@ struct read_stream {
         enum { WANTS_NOTHING, WANTS_FETCH, WANTS_PAUSE } wants;          /* its list of streams to be planned again */
         unsigned watched_by;          /* the instance that was asked for its end last, by number; 0: none was */
         bool end_known;
-        bool recreated;               /* it was created once more since what is in memory was dropped */
+        bool grown;                   /* others have written since then */
         bool no_leader;               /* Kafka could not say who leads it: it is asked about apart from others, and not fetched */
         bool asking;                  /* a look-up of its end is out */
         bool idle, acked, alive, planned; /* in the list of that name */

@@ -12,7 +12,8 @@ enum {
 /* What a read that has no answer yet waits for. */
 enum read_need {
         READ_WAITS,  /* it is at the end, or behind it */
-        READ_COMES,  /* a fetch is about to bring what it wants, or to say that it is at the end */
+        READ_COMES,  /* a fetch of the past is about to bring what it wants, or to say that it is at the end */
+        READ_FOLLOWS, /* ... the live one is */
         READ_ASKS,   /* the end is not known */
         READ_WANTS,  /* a fetch of what lies behind */
 };
@@ -63,6 +64,8 @@ bool known_is_sure(const struct log_stream *stream, uint64_t since_ms);
 void known_doubt(struct log_stream *stream, uint64_t at_ms);
 /* A look: the log ended there, or further on, when that was asked. */
 void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms);
+/* The same of one that may have grown by what others write. `flying`: so may it have by appends of this node that are under way. */
+void known_seen(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool flying);
 /* It is another topic: all that was fetched goes, its end is not known, and reads are where they were asked for, since what they stepped over
  * lay in the topic that is gone. */
 void known_anew(struct log_stream *stream);
@@ -70,6 +73,8 @@ void known_anew(struct log_stream *stream);
 void known_created(struct log_stream *stream);
 /* The log has grown, and not by this node: what was known of its records from before may be another topic's, of the same name. */
 void known_grown(struct log_stream *stream);
+/* The same, as the index of an append of this node shows, which the tail knows already. */
+void known_grown_before_ours(struct log_stream *stream);
 /* Says that it is another topic, now and then, and counts it. */
 void known_note_remade(struct log_stream *stream, uint64_t end);
 /* The stream is shorter than it was: what is known of it is dropped. It ends at `end`. */
@@ -103,8 +108,8 @@ void follow_doubt(struct log_stream *stream, uint64_t generation);
 void follow_used_run(struct log_stream *stream);
 /* Forgets the run that is kept. */
 void follow_forget_run(struct log_stream *stream);
-/* A read has waited for the fetch of the past all its time, and nothing came. */
-void follow_in_vain(struct log_stream *stream);
+/* A read has waited all its time for what stands there, and nothing came. */
+void follow_in_vain(const struct read *read);
 void follow_retry(struct reader *reader);
 /* Leaves all lists and forgets what was fetched; no fetch is out. */
 void follow_leave(struct log_stream *stream);

@@ -35,6 +35,13 @@ void run_forget(struct run *run);
 /* Forgets what lies before `index`. */
 void run_forget_before(struct run *run, uint64_t index);
 
+/* Whether it says something of that index: it has what stands there, or shows that nothing does. */
+static inline bool run_reaches(const struct run *run, uint64_t index)
+{
+        return run && run->from <= index && index < run->upto;
+}
+
+/* The same, or a fetch goes on there. */
 static inline bool run_covers(const struct run *run, uint64_t index)
 {
         return run && run->from <= index && index <= run->upto;

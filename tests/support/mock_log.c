@@ -94,6 +94,35 @@ struct log_stream *new_stream(struct mock_log *f, unsigned n)
         return stream_of(f->probe, topic, 0);
 }
 
+static bool is_followed(void *arg)
+{
+        const struct log_stream *stream = arg;
+
+        return stream->read.live && stream->read.live->state == FETCH_RUNNING && stream->read.live->at_end;
+}
+
+static void is_given(struct mock_log *f, uint64_t waits, uint64_t index, const char *text)
+{
+        check_record(await(f->probe, waits), 0, index, bytes_of_text(text));
+}
+
+struct log_stream *new_followed_stream(struct mock_log *f, uint64_t *waits)
+{
+        struct log_stream *stream = new_stream(f, 0);
+
+        *waits = ask_read(f->probe, stream, usual(0, MOCK_LOG_MS));
+        must_not_come(f->probe, *waits, 20);
+        write_as_another(f, stream, "theirs");
+        is_given(f, *waits, 0, "theirs");
+        *waits = ask_read(f->probe, stream, usual(FOLLOWED_OURS, MOCK_LOG_MS));
+        f->kafka.backend.run(&f->kafka, is_followed, stream, MOCK_LOG_MS);
+        assert_true(is_followed(stream));
+        assert_int_equal(appended(f->probe, stream, bytes_of_text("ours")), FOLLOWED_OURS);
+        is_given(f, *waits, FOLLOWED_OURS, "ours");
+        *waits = ask_read(f->probe, stream, usual(FOLLOWED_OURS + 1, 4 * MOCK_LOG_MS));
+        return stream;
+}
+
 const char *topic_of(const struct log_stream *stream) { return stream->topic->name; }
 
 void write_as_another(struct mock_log *f, const struct log_stream *stream, const char *text)

@@ -37,6 +37,10 @@ void until_away(struct mock_log *f, bool away);
 
 /* Makes number n of the test's own topics, with one partition. */
 struct log_stream *new_stream(struct mock_log *f, unsigned n);
+/* Makes topic number 0, which somebody else writes; at FOLLOWED_OURS stands the one record of it that is in memory, this log's own "ours". It is
+ * followed, by a reader that waits behind that record. */
+enum { FOLLOWED_OURS = 1 };
+struct log_stream *new_followed_stream(struct mock_log *f, uint64_t *waits);
 /* Its name, as long as the stream is held. */
 const char *topic_of(const struct log_stream *stream);
 /* A record that does not come from this log. */

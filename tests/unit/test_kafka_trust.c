@@ -93,34 +93,7 @@ static void memory_is_trusted_while_a_reader_waits(void **state)
         log_stream_put(f->probe->log, stream);
 }
 
-/* A stream that somebody else writes, and of which this node has one record of its own in memory, at OURS. It is followed; a reader waits there. */
-enum { OURS = 1 };
-
-static bool is_followed(void *arg)
-{
-        const struct log_stream *stream = arg;
-
-        return stream->read.live && stream->read.live->state == FETCH_RUNNING && stream->read.live->at_end;
-}
-
-static struct log_stream *followed(struct mock_log *f, uint64_t *waits)
-{
-        struct log_stream *stream = new_stream(f, 0);
-
-        *waits = ask_read(f->probe, stream, usual(0, MOCK_LOG_MS));
-        must_not_come(f->probe, *waits, 20);
-        write_as_another(f, stream, "theirs");
-        check_text(await(f->probe, *waits), 0, "theirs");
-        *waits = ask_read(f->probe, stream, usual(OURS, MOCK_LOG_MS));
-        f->kafka.backend.run(&f->kafka, is_followed, stream, MOCK_LOG_MS);
-        assert_true(is_followed(stream));
-        assert_int_equal(appended(f->probe, stream, bytes_of_text("ours")), OURS);
-        check_text(await(f->probe, *waits), OURS, "ours");
-        *waits = ask_read(f->probe, stream, usual(OURS + 1, 4 * MOCK_LOG_MS));
-        return stream;
-}
-
-/* Whoever was told before it where the log ends cannot be sure of that after it. */
+/* Whoever was told before it where the log ends cannot be sure of that after it, though nobody can say how long Kafka would have taken to answer. */
 static void outage(struct mock_log *f, const struct log_stream *stream)
 {
         const uint64_t long_ago_ms = 0;
@@ -128,6 +101,7 @@ static void outage(struct mock_log *f, const struct log_stream *stream)
         embedded_set_down(f->probe->log, true);
         until_away(f, true);
         assert_true(known_is_confirmed(stream, long_ago_ms, 0));
+        while (stream->read.asking) probe_run(f->probe, 20);
         probe_run(f->probe, LONG_MS);
         assert_false(known_is_sure(stream, long_ago_ms));
         embedded_set_down(f->probe->log, false);
@@ -142,11 +116,11 @@ static void memory_is_trusted_while_a_stream_is_followed(void **state)
         struct log_stream *stream;
 
         mock_log_open(f);
-        stream = followed(f, &waits);
+        stream = new_followed_stream(f, &waits);
         sweeps = counted(f, STAT_SWEEPS);
         until_counted(f, STAT_SWEEPS, sweeps + 12);
         hits = counted(f, STAT_TAIL_HITS);
-        check_text(read_at(f, stream, OURS), OURS, "ours");
+        check_text(read_at(f, stream, FOLLOWED_OURS), FOLLOWED_OURS, "ours");
         assert_int_equal(counted(f, STAT_TAIL_HITS), hits + 1);
         probe_cancel(f->probe, waits);
         log_stream_put(f->probe->log, stream);
@@ -162,14 +136,14 @@ static void a_record_after_an_outage_makes_nothing_from_before_it_sure(void **st
         struct log_stream *stream;
 
         mock_log_open(f);
-        stream = followed(f, &waits);
+        stream = new_followed_stream(f, &waits);
         hits = counted(f, STAT_TAIL_HITS);
         embedded_push_late(f->probe->log, LIST_OFFSETS, 0, LATE_MS, LATE); /* the sweep says nothing before the record does */
         outage(f, stream);
         write_as_another(f, stream, "after it");
-        check_text(await(f->probe, waits), OURS + 1, "after it");
-        waits = ask_read(f->probe, stream, usual(OURS, MOCK_LOG_MS)); /* the helper may still wait for such an answer */
-        check_text(await(f->probe, waits), OURS, "ours");
+        check_text(await(f->probe, waits), FOLLOWED_OURS + 1, "after it");
+        waits = ask_read(f->probe, stream, usual(FOLLOWED_OURS, MOCK_LOG_MS)); /* the helper may still wait for such an answer */
+        check_text(await(f->probe, waits), FOLLOWED_OURS, "ours");
         assert_int_equal(counted(f, STAT_TAIL_HITS), hits);
         log_stream_put(f->probe->log, stream);
 }
@@ -183,10 +157,10 @@ static void follows_where_no_look_is_to_be_had(struct mock_log *f, void (*spoil)
         uint64_t waits, fetches;
 
         mock_log_open(f);
-        stream = followed(f, &waits);
+        stream = new_followed_stream(f, &waits);
         fetches = counted(f, STAT_FETCHES);
         spoil(f->probe->log);
-        for (uint64_t i = OURS + 1; i < OURS + 1 + RECORDS; i++) {
+        for (uint64_t i = FOLLOWED_OURS + 1; i < FOLLOWED_OURS + 1 + RECORDS; i++) {
                 probe_run(f->probe, LONG_MS);
                 write_as_another(f, stream, "theirs");
                 check_text(await(f->probe, waits), i, "theirs");
@@ -240,8 +214,9 @@ static void an_outage_makes_what_a_waiting_reader_was_told_before_unsure(void **
         uint64_t waits, hits;
         struct log_stream *stream;
 
+        f->limits.fetched_bytes = 0;
         mock_log_open(f);
-        stream = followed(f, &waits);
+        stream = new_followed_stream(f, &waits);
         probe_cancel(f->probe, waits);
         embedded_set_delay(f->probe->log, 1, 2 * MOCK_LOG_MS); /* the past does not come before the outage */
         waits = ask_read(f->probe, stream, usual(0, 2 * MOCK_LOG_MS));
@@ -250,7 +225,7 @@ static void an_outage_makes_what_a_waiting_reader_was_told_before_unsure(void **
         outage(f, stream);
         hits = counted(f, STAT_TAIL_HITS);
         check_text(await(f->probe, waits), 0, "theirs");
-        check_text(read_at(f, stream, OURS), OURS, "ours");
+        check_text(read_at(f, stream, FOLLOWED_OURS), FOLLOWED_OURS, "ours");
         assert_int_equal(counted(f, STAT_TAIL_HITS), hits);
         log_stream_put(f->probe->log, stream);
 }
@@ -377,6 +352,53 @@ static void what_was_asked_before_a_creation_says_nothing_of_what_is_there_after
         log_stream_put(f->probe->log, stream);
 }
 
+/* The same where memory is not dropped at once, since it was just now because of another creation: an answer from before makes nothing sure. */
+static void what_was_asked_before_a_creation_that_is_put_off_makes_nothing_sure(void **state)
+{
+        enum { LATE_MS = 300, ENOUGH = 1000 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t read;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("first"));
+        made(f->probe, topic_of(stream), 1);
+        appended(f->probe, stream, bytes_of_text("second"));
+        probe_run(f->probe, UNSURE_MS);
+        embedded_push_late(f->probe->log, LIST_OFFSETS, 0, LATE_MS, ENOUGH);
+        read = ask_read(f->probe, stream, usual(1, 0));
+        while (embedded_errors_left(f->probe->log, LIST_OFFSETS) == ENOUGH) probe_run(f->probe, 1);
+        reader_topic_created(stream->topic); /* as creation.c says when it is there already */
+        assert_true(stream->read.asking);
+        check_text(await(f->probe, read), 1, "second");
+        assert_in_range(ENOUGH - embedded_errors_left(f->probe->log, LIST_OFFSETS), 2, ENOUGH);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* Memory let it step over what is too large for it; in the topic that took its place something else may stand there. */
+static void a_creation_takes_a_read_back_to_where_it_began(void **state)
+{
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        struct log_read small = usual(0, MOCK_LOG_MS);
+        struct read *read;
+        uint64_t waits;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("too large"));
+        small.record_max = 3;
+        waits = ask_read(f->probe, stream, small);
+        must_not_come(f->probe, waits, 100);
+        read = TAILQ_FIRST(&stream->read.reads);
+        assert_int_equal(read->ask.index, 1);
+        reader_topic_created(stream->topic); /* as creation.c says when it is there already */
+        assert_int_equal(read->ask.index, 0);
+        probe_cancel(f->probe, waits);
+        log_stream_put(f->probe->log, stream);
+}
+
 /* However soon one creation follows another, and however long what Kafka says is trusted otherwise. */
 static void each_creation_makes_the_end_be_asked_for(void **state)
 {
@@ -418,6 +440,8 @@ int main(void)
                 T(creating_it_again_and_again_keeps_no_reader_from_the_past),
                 T(creating_it_again_and_again_keeps_no_reader_from_a_slow_past),
                 T(each_creation_makes_the_end_be_asked_for),
+                T(what_was_asked_before_a_creation_that_is_put_off_makes_nothing_sure),
+                T(a_creation_takes_a_read_back_to_where_it_began),
                 T(what_was_asked_before_a_creation_says_nothing_of_what_is_there_after_it),
         };
 
