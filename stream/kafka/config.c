@@ -58,12 +58,13 @@ static const struct kafka_property producer_fixed[] = {
 };
 
 /* A fetch that waits at the broker keeps the next partition from joining: waits are short, and only partitions that have
- * something to give are in the set. */
+ * something to give are in the set. What is queued may be as large as the largest batch that brokers take by default: where the last answer to the
+ * fetch before is more than this, librdkafka 2.0.2 waits a whole second before it begins the next one of the same partition. */
 static const struct kafka_property history_defaults[] = {
         {"fetch.wait.max.ms", "10"},
         {"fetch.message.max.bytes", "262144"},
         {"fetch.max.bytes", "4194304"},
-        {"queued.max.messages.kbytes", "256"},
+        {"queued.max.messages.kbytes", "1024"},
         {"socket.timeout.ms", "10000"},
         {"fetch.error.backoff.ms", "100"},
 };

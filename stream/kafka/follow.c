@@ -192,6 +192,7 @@ static struct read *first_that_wants(const struct log_stream *stream, bool *come
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 enum read_need need = reader_need(read);
 
+                if (!read->begun) continue;
                 if (need == READ_WANTS && !first) first = read;
                 if (need == READ_COMES) *comes = true;
         }
@@ -266,6 +267,7 @@ static void plan_ends(struct log_stream *stream)
 
                 if (read->ask.index > INT64_MAX) continue;
                 reads = true;
+                if (!read->begun) continue;
                 asks |= need == READ_ASKS;
                 waits |= need == READ_WAITS;
         }

@@ -186,6 +186,7 @@ static void begin(void *arg)
                 return;
         }
         stream->refs++;
+        read->begun = true;
         serve(read);
         follow_plan_soon(stream);
         stream->refs--;

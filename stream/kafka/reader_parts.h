@@ -26,6 +26,7 @@ struct read {
         uint64_t from;          /* the index that was asked for: it holds again when the topic is made anew */
         struct timer deadline;
         uint64_t asked_ms, pass;
+        bool begun;             /* it has been looked at, in the turn after it was asked for: nothing is fetched for it before */
         bool of_another;        /* it was asked for before the topic was made anew: nothing that it waits for behind the end will come */
 };
 

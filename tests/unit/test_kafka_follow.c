@@ -1,4 +1,5 @@
-/* What is fetched for readers on the mock cluster: what others write makes doubtful, and what becomes of who waits for a fetch that brings nothing. */
+/* What is fetched for readers on the mock cluster: when it is made doubtful by what others write, and what becomes of who waits for a fetch that
+ * brings nothing. */
 #include "stream/kafka/reader_parts.h"
 #include "tests/support/mock_log.h"
 
@@ -142,6 +143,26 @@ static void an_append_that_shows_that_others_wrote_makes_what_was_fetched_doubtf
         log_stream_put(f->probe->log, stream);
 }
 
+/* A read is asked for in the turn in which another one ends: what it wants is in memory, so nothing is fetched. */
+static void what_is_in_memory_is_not_fetched_whatever_ends_just_then(void **state)
+{
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t waits, fetches;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        for (int i = 0; i < 2; i++) write_as_another(f, stream, "theirs");
+        check_text(read_one(f, stream, 0), 0, "theirs");
+        fetches = counted(f, STAT_FETCHES);
+        waits = ask_read(f->probe, stream, usual(INT64_MAX, MOCK_LOG_MS));
+        probe_run(f->probe, 10);
+        probe_cancel(f->probe, waits);
+        check_text(read_one(f, stream, 1), 1, "theirs");
+        assert_int_equal(counted(f, STAT_FETCHES), fetches);
+        log_stream_put(f->probe->log, stream);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, mock_log_setup, mock_log_teardown)
 
 int main(void)
@@ -150,6 +171,7 @@ int main(void)
                 T(a_live_fetch_that_hangs_ends_with_the_read_that_waited_for_it),
                 T(who_waits_for_a_live_fetch_that_hangs_has_what_is_fetched_for_another),
                 T(who_waits_for_a_live_fetch_in_vain_leaves_the_past_to_others),
+                T(what_is_in_memory_is_not_fetched_whatever_ends_just_then),
                 T(growth_makes_what_fetches_have_brought_doubtful_now_and_then),
                 T(an_append_that_shows_that_others_wrote_makes_what_was_fetched_doubtful),
         };
