@@ -180,6 +180,14 @@ static bool take_batch(struct fetch *fetch)
         return count == MESSAGES_MAX && fetch->state == FETCH_RUNNING;
 }
 
+/* At the end of a log that is written all the time Kafka never says that it is the end. */
+static void end_history(struct fetch *fetch)
+{
+        if (fetch->state != FETCH_RUNNING || fetch->fetcher->role != KAFKA_HISTORY) return;
+        if (fetch->at_end) end(fetch, FETCH_AT_END);
+        else if (fetch->run.upto >= fetch->end) end(fetch, FETCH_FULL);
+}
+
 static void take_all(struct fetch *fetch)
 {
         int batches = 0;
@@ -191,8 +199,8 @@ static void take_all(struct fetch *fetch)
                         break;
                 }
         if (!fetch->told) return;
-        fetch->told = false;
-        if (fetch->at_end && fetch->state == FETCH_RUNNING && fetch->fetcher->role == KAFKA_HISTORY) end(fetch, FETCH_AT_END);
+        fetch->told = fetch->vain = false;
+        end_history(fetch);
         health_answered(fetch->fetcher->log->health); /* others begin then, and this one may be stopped */
         fetch->fetcher->events->grown(fetch);
         fetch->fresh = fetch->run.upto;

@@ -17,7 +17,7 @@ enum fetch_state {
 
 enum fetch_outcome {
         FETCH_STOPPED,  /* by its owner, or since its consumer is to end: whoever still needs it begins anew */
-        FETCH_FULL,     /* the run is as large as it may be */
+        FETCH_FULL,     /* it has brought what was there when it began, or what the run may hold */
         FETCH_AT_END,   /* the end of the log is reached, and it was to end there */
         FETCH_RANGE,    /* its index is not in the log: [low, high) is */
         FETCH_ABSENT,   /* no such topic or partition */
@@ -34,10 +34,12 @@ struct fetch {
         struct log_stream *stream; /* stays until `ended` */
         enum fetch_state state;
         enum fetch_outcome outcome;
-        uint64_t generation, end;  /* the stream's, and its end, when it began; for its owner */
+        uint64_t generation;       /* the stream's, when it began or was doubted; for its owner, who sets it */
+        uint64_t end;              /* where the log ended when it began; its owner sets it */
         struct run run;
         bool at_end;               /* nothing lies behind the run, as Kafka said last */
         bool told;                 /* Kafka has said something since `grown` */
+        bool vain;                 /* a reader has waited for it in vain since then; for its owner, who sets it */
         uint64_t fresh;            /* what it has brought just now begins there: in `grown`, else behind its run */
         uint64_t low, high;
         rd_kafka_topic_t *rkt;
@@ -52,8 +54,8 @@ struct fetch_events {
         void (*ended)(struct fetch *fetch);
 };
 
-/* `role`: KAFKA_HISTORY, whose fetches end when full or at the end of the log; or KAFKA_LIVE, whose fetches go on until they are
- * stopped, and forget what is old. `run_max`: bytes of a run, about. ERR_USAGE, ERR_NO_MEMORY, ERR_SYSTEM. */
+/* `role`: KAFKA_HISTORY, whose fetches end when full or at the end of the log, as it is or as it was known; or KAFKA_LIVE, whose fetches go on
+ * until they are stopped, and forget what is old. `run_max`: bytes of a run, about. ERR_USAGE, ERR_NO_MEMORY, ERR_SYSTEM. */
 MUST_USE enum err fetcher_new(struct kafka_log *log, enum kafka_role role, size_t run_max, const struct fetch_events *events,
                               struct fetcher **out, struct reason *why);
 /* Ends all, blocking, without events. The helper is gone. */

@@ -225,14 +225,15 @@ static void plan_history(struct log_stream *stream)
         history->end = stream->read.end;
 }
 
-/* Others may have the place of the fetch that was to bring it; the live one's reads are the past's then. */
+/* Others may have the place of a fetch of the past. The live one goes on, since it may be in order, and an open transaction before it; but until it
+ * says something what is there is fetched as the past is. */
 void follow_in_vain(const struct read *read)
 {
         const struct read_stream *s = &read->stream->read;
         enum read_need need = reader_need(read);
 
         if (need == READ_COMES) fetch_stop(s->history);
-        if (need == READ_FOLLOWS && read->ask.index < s->end) fetch_stop(s->live);
+        if (need == READ_FOLLOWS) s->live->vain = read->ask.index < s->end;
 }
 
 static void start_live(struct log_stream *stream, uint64_t from)
@@ -347,6 +348,24 @@ bool follow_is_of_now(const struct fetch *fetch)
         return fetch && fetch->generation == fetch->stream->read.tail.generation && !fetch->stream->log->reader->given_up;
 }
 
+bool follow_keeps_up(const struct log_stream *stream)
+{
+        const struct fetch *live = stream->read.live;
+
+        return follow_is_of_now(live) && live->state == FETCH_RUNNING && !live->vain && live->fresh >= stream->read.end;
+}
+
+static void note_end(const struct fetch *fetch)
+{
+        struct log_stream *stream = fetch->stream;
+        uint64_t now = context_now_ms(stream->log->ctx);
+        bool flying = stream->append.flying > 0;
+
+        if (!fetch->at_end && (!fetch->run.count || fetch->run.upto < stream->read.end)) return;
+        if (fetch == stream->read.live && follow_keeps_up(stream)) known_followed(stream, fetch->run.upto, now, flying);
+        else known_seen(stream, fetch->run.upto, now, flying);
+}
+
 static void grown(struct fetch *fetch)
 {
         struct log_stream *stream = fetch->stream;
@@ -356,8 +375,7 @@ static void grown(struct fetch *fetch)
                 return;
         }
         known_doubt(stream, context_now_ms(stream->log->ctx));
-        if (fetch->at_end || (fetch->run.count && fetch->run.upto >= stream->read.end))
-                known_seen(stream, fetch->run.upto, context_now_ms(stream->log->ctx), stream->append.flying > 0);
+        note_end(fetch);
         reader_serve(stream);
 }
 
@@ -391,7 +409,9 @@ static void take_outcome(struct log_stream *stream, const struct fetch *fetch)
         case FETCH_RANGE: out_of_range(stream, fetch); break;
         case FETCH_AT_END:
                 /* Behind an open transaction: it is there, but nobody may have it yet. */
-                if (fetch->run.upto < fetch->end) wants_pause(stream);
+                if (fetch->run.upto >= fetch->end) break;
+                if (stream->read.live) stream->read.live->vain = false;
+                wants_pause(stream);
                 break;
         case FETCH_ABSENT: known_absent(stream); break;
         case FETCH_FAILED: wants_pause(stream); break;

@@ -11,6 +11,7 @@ enum {
         CAREFUL_MS = 10000,              /* after a question that failed, leaders are asked apart for so long */
         SNAPSHOT_MS = 5000,              /* who leads what is looked up anew after so long, and after a failure */
         PART_MS = INQUIRY_ANSWER_MS / 2, /* one leader, or the look-up, is waited for no longer than this */
+        NEARLY = 20,                     /* who had all but one part in so many of the time that was meant for it had its time */
         SICK_MAX = 16,                   /* brokers remembered as sick; of more, those that were tried last */
         SICK_SHARE = 6,                  /* one that does not answer may take one part in so many of the helper's time */
         SICK_MIN_MS = 200, /* how long it is waited for first; twice as long each time that it does not answer, up to PART_MS */
@@ -249,7 +250,7 @@ static void ask_leader(struct question *question, int32_t leader)
         rd_kafka_resp_err_t rest = sick ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : later_of(question);
         rd_kafka_topic_partition_list_t *some = led_by(question, leader);
         int meant_ms = sick ? sick->wait_ms : PART_MS;
-        bool cut = (question->held_up || question->slowly) && left_of(question, meant_ms) < meant_ms;
+        bool cut = (question->held_up || question->slowly) && left_of(question, meant_ms) < meant_ms - meant_ms / NEARLY;
         struct outcome outcome = ask(question, some, meant_ms);
 
         if (!outcome.err) {

@@ -6,6 +6,7 @@
 
 enum {
         TRUST_SWEEPS = 4, /* sweeps' periods: see known_is_sure */
+        PATIENT_SWEEPS = 2, /* the same: see known_seen */
         QUIET_MS = 60000, /* between two warnings of one stream */
         LAPSE_TIMES = 2,  /* times that trust, or the time from sweep to sweep where that is longer: see lapsed */
 };
@@ -38,9 +39,18 @@ static bool is_recreated(const struct log_stream *stream)
         return s->recreated_ms && (!s->heeded_ms || context_now_ms(stream->log->ctx) - s->heeded_ms >= READ_LOOK_MS);
 }
 
+/* A log that others write grows all the time: not so soon after the last time, so that a read gets on. */
+static bool is_grown(const struct log_stream *stream)
+{
+        const struct read_stream *s = &stream->read;
+
+        return s->grown && (!s->grown_ms || context_now_ms(stream->log->ctx) - s->grown_ms >= trust_ms(stream));
+}
+
 bool known_is_sure(const struct log_stream *stream, uint64_t since_ms)
 {
-        return known_is_confirmed(stream, since_ms, trust_ms(stream)) && !is_recreated(stream) && !lapsed(stream, context_now_ms(stream->log->ctx));
+        return known_is_confirmed(stream, since_ms, trust_ms(stream)) && !is_recreated(stream) && !is_grown(stream) &&
+               !lapsed(stream, context_now_ms(stream->log->ctx));
 }
 
 /* What will be in memory is from then on, as if somebody had looked. */
@@ -48,22 +58,22 @@ static void drop(struct log_stream *stream, uint64_t at_ms)
 {
         struct read_stream *s = &stream->read;
         uint64_t generation = s->tail.generation;
-        struct read *read;
 
         tail_doubt(stream->log->reader->tail, &s->tail);
         follow_doubt(stream, generation);
-        TAILQ_FOREACH(read, &s->reads, entry) read->ask.index = read->from; /* what it stepped over may have been another topic's */
         if (at_ms > s->looked_ms) s->looked_ms = at_ms;
 }
 
 static void heed_creation(struct log_stream *stream)
 {
         struct read_stream *s = &stream->read;
+        struct read *read;
 
         if (!is_recreated(stream)) return;
         s->recreated_ms = 0;
         s->heeded_ms = context_now_ms(stream->log->ctx);
         drop(stream, s->heeded_ms);
+        TAILQ_FOREACH(read, &s->reads, entry) read->ask.index = read->from; /* what it stepped over may have been another topic's */
 }
 
 void known_created(struct log_stream *stream)
@@ -75,15 +85,13 @@ void known_created(struct log_stream *stream)
         heed_creation(stream);
 }
 
-/* A log that others write grows all the time: not so soon after the last time, so that a read gets on. */
 static void heed_growth(struct log_stream *stream)
 {
         struct read_stream *s = &stream->read;
-        uint64_t now = context_now_ms(stream->log->ctx);
 
-        if (!s->grown || (s->grown_ms && now - s->grown_ms < trust_ms(stream))) return;
+        if (!is_grown(stream)) return;
         s->grown = false;
-        s->grown_ms = now;
+        s->grown_ms = context_now_ms(stream->log->ctx);
         follow_doubt(stream, s->tail.generation);
 }
 
@@ -123,18 +131,26 @@ void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
         if (at_ms > s->end_ms && at_ms > s->recreated_ms) s->end_ms = at_ms;
 }
 
-/* With appends of our own under way nobody can tell whose it is: the next look does, or what is acknowledged of ours meanwhile. Where neither comes,
- * readers of what lies before may not wait for it. */
+/* With appends of our own under way nobody can tell whose it is: the next look does, or what is acknowledged of ours meanwhile; and what the live
+ * fetch is about to bring is known then. Where nothing of this comes, readers of what lies before may not wait for it. */
 void known_seen(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool flying)
 {
         const struct read_stream *s = &stream->read;
+        uint64_t patience = PATIENT_SWEEPS * (uint64_t)stream->log->limits.sweep_ms;
 
         known_doubt(stream, at_ms);
         if (s->end_known && end > s->end) {
-                if (flying && context_now_ms(stream->log->ctx) - s->end_ms <= stream->log->limits.sweep_ms) return;
+                if ((flying || follow_keeps_up(stream)) && context_now_ms(stream->log->ctx) - s->end_ms <= patience) return;
                 known_grown(stream);
                 if (!flying) follow_foreign(stream);
         }
+        known_end(stream, end, at_ms);
+}
+
+void known_followed(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool flying)
+{
+        known_doubt(stream, at_ms);
+        if (end > stream->read.end && !flying) follow_foreign(stream);
         known_end(stream, end, at_ms);
 }
 

@@ -109,7 +109,7 @@ enum read_need reader_need(const struct read *read)
 
         if (index > INT64_MAX) return READ_WAITS; /* no log of Kafka's goes so far */
         if (!s->end_known || (index < s->end && (!is_sure(read) || s->no_leader))) return READ_ASKS;
-        if (s->live && s->live->state != FETCH_ENDING && run_covers(&s->live->run, index))
+        if (s->live && s->live->state != FETCH_ENDING && !s->live->vain && run_covers(&s->live->run, index))
                 return s->live->at_end && index >= s->end ? READ_WAITS : READ_FOLLOWS;
         if (s->history && s->history->state != FETCH_ENDING && run_covers(&s->history->run, index)) return READ_COMES;
         if (index < s->end) return READ_WANTS;
@@ -242,23 +242,22 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
 {
         struct read_stream *s = &stream->read;
         uint64_t now = context_now_ms(stream->log->ctx);
-        bool grown;
+        bool followed, foreign;
 
         known_doubt(stream, now);
-        grown = s->end_known && index > s->end;
+        followed = follow_keeps_up(stream);
+        foreign = s->end_known && index > s->end;
         switch (tail_acked(stream->log->reader->tail, &s->tail, index, take_record)) {
         case TAIL_REMADE:
                 known_note_remade(stream, index + 1);
                 known_anew(stream);
-                grown = false;
+                foreign = false;
                 break;
-        case TAIL_RESTARTED: grown = true; break;
+        case TAIL_RESTARTED: foreign = true; break;
         default: break;
         }
-        if (grown) {
-                known_grown_before_ours(stream);
-                follow_foreign(stream);
-        }
+        if (foreign && !followed) known_grown_before_ours(stream);
+        if (foreign) follow_foreign(stream);
         known_end(stream, index + 1, now);
         wait_for_flush(stream);
 }

@@ -202,6 +202,32 @@ def test_R1_ten_thousand_begun_frames(start):
     neighbour.finish()
 
 
+def test_R3_a_thousand_who_never_read(kafka, start, keep):
+    """Each has asked for far more than it takes; a hundred others go on beside them, and the first ones are cut off when they take nothing for long."""
+    slow, fast = 1000, (100, 10000, 1)
+    node = start(kafka=kafka.address)
+    warm, before = warmed(node)
+    stream = warm.create("large")
+    for _ in range(20):
+        warm.push(stream, bytes(40000))
+    load(node, keep, *fast).wait(120)
+    calm, beside = [], []
+    for figures in (calm, beside):
+        if figures is beside:
+            sockets = [hostile.connect(node, small_buffer=True) for _ in range(slow)]
+            for sock in sockets:
+                sock.sendall(b"".join(hostile.pull(stream, number, number % 20, 8) for number in range(60)))
+            hostile.until("all are held", lambda: (now := hostile.figures(node))["limit_output"] + now["limit_output_all"] >= slow)
+        for _ in range(3):
+            running = load(node, keep, *fast)
+            assert running.wait(120) == 0, running.tail()
+            figures.append(json.loads(running.out[0])["pulled_us"]["p99"])
+    most = hostile.rss(node)
+    hostile.until_figures(node, connections=1, timeout=90)
+    say("R3", slow=slow, p99_calm_us=sorted(calm)[1], p99_beside_us=sorted(beside)[1], grown_bytes=most - before)
+    assert most <= 256 << 20
+
+
 def attack_all(node, count, stop):
     """R1 to R5 at once from `count` connections, again when they are cut off."""
     makers = [StreamClient(node.address) for _ in range(20)]

@@ -34,8 +34,11 @@ static struct log_stream *new_stream_that_hangs(struct mock_log *f, uint64_t *wa
         return stream;
 }
 
-/* Who waited for it all his time ends it, so that the next one has the record from a fetch of the past. */
-static void a_live_fetch_that_hangs_ends_with_the_read_that_waited_for_it(void **state)
+/* It has brought nothing yet. */
+static bool hangs(const struct log_stream *stream) { return stream->read.live && stream->read.live->run.upto == THEIRS; }
+
+/* Who waited for it all his time is the last one: the next one has the record from a fetch of the past. */
+static void a_live_fetch_that_hangs_is_not_waited_for_again(void **state)
 {
         struct mock_log *f = *state;
         struct log_stream *stream;
@@ -46,6 +49,7 @@ static void a_live_fetch_that_hangs_ends_with_the_read_that_waited_for_it(void *
         probe_cancel(f->probe, waits);
         assert_int_equal(await(f->probe, ask_read(f->probe, stream, usual(THEIRS, READ_LOOK_MS)))->count, 0);
         check_text(read_one(f, stream, THEIRS), THEIRS, "theirs again");
+        assert_true(hangs(stream));
         log_stream_put(f->probe->log, stream);
 }
 
@@ -61,7 +65,7 @@ static void who_waits_for_a_live_fetch_that_hangs_has_what_is_fetched_for_anothe
         while (stream->read.end == THEIRS) probe_run(f->probe, 10); /* the sweep looks, and makes what is in memory doubtful */
         check_text(read_one(f, stream, 0), 0, "theirs");
         check_text(await(f->probe, waits), THEIRS, "theirs again");
-        assert_true(stream->read.live && stream->read.live->run.upto == THEIRS); /* it has brought nothing yet */
+        assert_true(hangs(stream));
         log_stream_put(f->probe->log, stream);
 }
 
@@ -74,12 +78,12 @@ static void who_waits_for_a_live_fetch_in_vain_leaves_the_past_to_others(void **
 
         mock_log_open(f);
         stream = new_stream_that_hangs(f, &waits);
+        while (stream->read.end == THEIRS) probe_run(f->probe, 10); /* the sweep looks, and makes what is in memory doubtful */
         probe_cancel(f->probe, waits);
-        waits = ask_read(f->probe, stream, usual(THEIRS, READ_LOOK_MS));
-        probe_run(f->probe, READ_LOOK_MS / 2);
         embedded_push_late(f->probe->log, FETCH, 0, HANGS_MS, 1);
         past = ask_read(f->probe, stream, usual(0, MOCK_LOG_MS));
         while (embedded_errors_left(f->probe->log, FETCH)) probe_run(f->probe, 1);
+        waits = ask_read(f->probe, stream, usual(THEIRS, READ_LOOK_MS));
         assert_int_equal(await(f->probe, waits)->count, 0);
         assert_true(stream->read.history && stream->read.history->state == FETCH_RUNNING);
         probe_cancel(f->probe, past);
@@ -88,36 +92,115 @@ static void who_waits_for_a_live_fetch_in_vain_leaves_the_past_to_others(void **
 
 /* --- others write --- */
 
-static bool has_brought(void *arg)
+static void until_brought(struct mock_log *f, const struct log_stream *stream, uint64_t index)
 {
-        const struct log_stream *stream = arg;
-
-        return stream->read.live && run_reaches(&stream->read.live->run, THEIRS);
+        while (!run_reaches(&stream->read.live->run, index)) probe_run(f->probe, 10);
 }
 
-/* The sweep finds that others have written, or an acknowledgement of ours shows it: what fetches have brought before may be another topic's of the
- * same name, so it goes; but not again and again, however often they write, or readers of the past would not get on. */
+/* The sweep finds that others have written: what fetches have brought before may be another topic's of the same name, so it goes; but not again and
+ * again, however often they write, or readers of the past would not get on. */
 static void growth_makes_what_fetches_have_brought_doubtful_now_and_then(void **state)
 {
+        enum { SELDOM_MS = 10000, OFTEN_MS = 1, TRUST_MS = 4 * OFTEN_MS };
         struct mock_log *f = *state;
         struct log_stream *stream;
-        uint64_t waits, begin_ms;
+        uint64_t waits;
 
         mock_log_open(f);
         stream = new_followed_stream(f, &waits);
-        write_as_another(f, stream, "theirs again");
-        check_text(await(f->probe, waits), THEIRS, "theirs again");
-        waits = ask_read(f->probe, stream, usual(THEIRS + 1, 2 * MOCK_LOG_MS));
-        f->kafka.backend.run(&f->kafka, has_brought, stream, MOCK_LOG_MS);
-        assert_true(has_brought(stream));
-        begin_ms = stream->read.grown_ms;
-        assert_true(begin_ms); /* for its first record; not yet for this one */
+        stream->log->limits.sweep_ms = SELDOM_MS; /* no sweep comes between */
+        write_as_another(f, stream, "theirs");
+        until_brought(f, stream, THEIRS);
+        stream->read.grown_ms = 0;
+        known_grown(stream); /* as a sweep does */
+        assert_false(run_reaches(&stream->read.live->run, THEIRS));
+        assert_true(stream->read.grown_ms);
+
+        write_as_another(f, stream, "theirs");
+        until_brought(f, stream, THEIRS + 1);
         known_grown(stream);
-        assert_true(has_brought(stream) || stream->read.grown_ms > begin_ms);
-        while (stream->read.grown_ms == begin_ms) probe_run(f->probe, 10); /* the sweep looks, and it is heeded */
-        assert_false(has_brought(stream));
-        assert_false(stream->read.grown);
+        assert_true(run_reaches(&stream->read.live->run, THEIRS + 1));
+        assert_true(known_is_sure(stream, stream->read.end_ms));
+
+        stream->log->limits.sweep_ms = OFTEN_MS;
+        while (context_now_ms(stream->log->ctx) < stream->read.grown_ms + TRUST_MS) probe_run(f->probe, 1);
+        assert_false(known_is_sure(stream, 0));
+        known_doubt(stream, context_now_ms(stream->log->ctx));
+        assert_false(run_reaches(&stream->read.live->run, THEIRS + 1));
         probe_cancel(f->probe, waits);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* What others write comes through the live fetch, one record after the other: nothing that is in memory is doubtful. */
+static void what_is_followed_is_not_doubtful(void **state)
+{
+        enum { SELDOM_MS = 10000, RECORDS = 50 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t waits, hits, fetches;
+
+        mock_log_open(f);
+        stream = new_followed_stream(f, &waits);
+        stream->log->limits.sweep_ms = SELDOM_MS; /* no sweep finds it before the live fetch brings it */
+        stream->read.grown_ms = 0;
+        for (uint64_t i = THEIRS; i < THEIRS + RECORDS; i++) {
+                write_as_another(f, stream, "theirs again");
+                check_text(await(f->probe, waits), i, "theirs again");
+                waits = ask_read(f->probe, stream, usual(i + 1, 2 * MOCK_LOG_MS));
+        }
+        assert_int_equal(appended(f->probe, stream, bytes_of_text("ours")), THEIRS + RECORDS);
+        check_text(await(f->probe, waits), THEIRS + RECORDS, "ours");
+        assert_int_equal(stream->read.grown_ms, 0);
+        assert_false(stream->read.grown);
+        hits = counted(f, STAT_TAIL_HITS);
+        fetches = counted(f, STAT_FETCHES);
+        check_text(read_one(f, stream, THEIRS), THEIRS, "theirs again");
+        check_text(read_one(f, stream, THEIRS + RECORDS), THEIRS + RECORDS, "ours");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits + 1);
+        assert_int_equal(counted(f, STAT_FETCHES), fetches);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* An append of ours is under way: a log that has grown has grown by it, as far as is known, and nothing is doubtful. */
+static void what_may_be_ours_makes_nothing_doubtful(void **state)
+{
+        enum { SELDOM_MS = 10000 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t hits;
+
+        f->limits.sweep_ms = SELDOM_MS;
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        appended(f->probe, stream, bytes_of_text("ours"));
+        hits = counted(f, STAT_TAIL_HITS);
+        known_seen(stream, 2, context_now_ms(stream->log->ctx), true);
+        assert_int_equal(stream->read.end, 1);
+        check_text(read_one(f, stream, 0), 0, "ours");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits + 1);
+        known_seen(stream, 2, context_now_ms(stream->log->ctx), false);
+        assert_int_equal(stream->read.end, 2);
+        check_text(read_one(f, stream, 0), 0, "ours");
+        assert_int_equal(counted(f, STAT_TAIL_HITS), hits + 1);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* Somebody writes all the time, so that Kafka never says that here is the end: a fetch of the past ends where the end was, and what it has brought
+ * is given. */
+static void the_past_is_given_though_its_end_is_never_said(void **state)
+{
+        enum { ENOUGH = 1000 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+
+        mock_log_open(f);
+        stream = new_stream(f, 0);
+        write_as_another(f, stream, "theirs");
+        embedded_push_late(f->probe->log, FETCH, 0, 0, 1);
+        embedded_push_late(f->probe->log, FETCH, 0, HANGS_MS, 1);
+        embedded_push_late(f->probe->log, FETCH, 0, 0, ENOUGH);
+        check_text(await(f->probe, ask_read(f->probe, stream, usual(0, MOCK_LOG_MS))), 0, "theirs");
+        assert_in_range(embedded_errors_left(f->probe->log, FETCH), ENOUGH, ENOUGH + 1);
         log_stream_put(f->probe->log, stream);
 }
 
@@ -127,19 +210,15 @@ static void an_append_that_shows_that_others_wrote_makes_what_was_fetched_doubtf
         enum { RECORDS = 3 };
         struct mock_log *f = *state;
         struct log_stream *stream;
-        uint64_t misses;
 
         mock_log_open(f);
         stream = new_stream(f, 0);
         for (int i = 0; i < RECORDS; i++) write_as_another(f, stream, "theirs");
         check_text(read_one(f, stream, 0), 0, "theirs");
-        misses = counted(f, STAT_TAIL_MISSES);
-        check_text(read_one(f, stream, 1), 1, "theirs");
-        assert_int_equal(counted(f, STAT_TAIL_MISSES), misses);
+        while (!stream->read.run) probe_run(f->probe, 1);
         write_as_another(f, stream, "theirs");
         assert_int_equal(appended(f->probe, stream, bytes_of_text("ours")), RECORDS + 1);
-        check_text(read_one(f, stream, 1), 1, "theirs");
-        assert_int_equal(counted(f, STAT_TAIL_MISSES), misses + 1);
+        assert_null(stream->read.run);
         log_stream_put(f->probe->log, stream);
 }
 
@@ -168,11 +247,14 @@ static void what_is_in_memory_is_not_fetched_whatever_ends_just_then(void **stat
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                T(a_live_fetch_that_hangs_ends_with_the_read_that_waited_for_it),
+                T(a_live_fetch_that_hangs_is_not_waited_for_again),
                 T(who_waits_for_a_live_fetch_that_hangs_has_what_is_fetched_for_another),
                 T(who_waits_for_a_live_fetch_in_vain_leaves_the_past_to_others),
                 T(what_is_in_memory_is_not_fetched_whatever_ends_just_then),
                 T(growth_makes_what_fetches_have_brought_doubtful_now_and_then),
+                T(what_is_followed_is_not_doubtful),
+                T(what_may_be_ours_makes_nothing_doubtful),
+                T(the_past_is_given_though_its_end_is_never_said),
                 T(an_append_that_shows_that_others_wrote_makes_what_was_fetched_doubtful),
         };
 

@@ -149,23 +149,30 @@ static void a_record_after_an_outage_makes_nothing_from_before_it_sure(void **st
 }
 
 /* Kafka is so slow, or so broken, that no question for the end is answered, but what is written comes: whoever waits for it has it, from the fetch
- * that there is. */
+ * that there is, and behind a hole as well. */
 static void follows_where_no_look_is_to_be_had(struct mock_log *f, void (*spoil)(struct log *log))
 {
-        enum { RECORDS = 2 };
+        enum { RECORDS = 2, SMALL = 8 };
+        struct log_read small = usual(FOLLOWED_OURS + 1, MOCK_LOG_MS);
         struct log_stream *stream;
         uint64_t waits, fetches;
 
         mock_log_open(f);
         stream = new_followed_stream(f, &waits);
+        probe_cancel(f->probe, waits);
         fetches = counted(f, STAT_FETCHES);
         spoil(f->probe->log);
-        for (uint64_t i = FOLLOWED_OURS + 1; i < FOLLOWED_OURS + 1 + RECORDS; i++) {
+        for (int i = 0; i < RECORDS; i++) {
+                small.record_max = SMALL;
+                waits = ask_read(f->probe, stream, small);
+                write_as_another(f, stream, "too large for him");
+                while (stream->read.live->run.upto <= small.index) probe_run(f->probe, 10);
                 probe_run(f->probe, LONG_MS);
                 write_as_another(f, stream, "theirs");
-                check_text(await(f->probe, waits), i, "theirs");
-                waits = ask_read(f->probe, stream, usual(i + 1, MOCK_LOG_MS));
+                check_text(await(f->probe, waits), small.index + 1, "theirs");
+                small.index += 2;
         }
+        waits = ask_read(f->probe, stream, small);
         assert_int_equal(counted(f, STAT_FETCHES), fetches);
         probe_cancel(f->probe, waits);
         embedded_set_delay(f->probe->log, 1, 0);
