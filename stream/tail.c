@@ -176,6 +176,11 @@ void tail_nothing_between(struct tail_stream *stream, uint64_t generation, uint6
         if (to >= stream->clear_from && to <= stream->next && from < stream->clear_from) stream->clear_from = from;
 }
 
+bool tail_is_all_from(const struct tail_stream *stream, uint64_t from, uint64_t end)
+{
+        return stream->known && stream->next == end && first_index(stream) <= from;
+}
+
 void tail_starts_at(struct tail *tail, struct tail_stream *stream, uint64_t start)
 {
         while (stream->count > 0 && first_index(stream) < start) drop_oldest(tail, stream);

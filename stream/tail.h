@@ -63,6 +63,9 @@ MUST_USE enum tail_acked tail_acked(struct tail *tail, struct tail_stream *strea
  * end. A result of an older generation changes nothing, nor does one that does not reach the run. */
 void tail_nothing_between(struct tail_stream *stream, uint64_t generation, uint64_t from, uint64_t to);
 
+/* Whether it has all records in [from, end), and knows of none behind. */
+bool tail_is_all_from(const struct tail_stream *stream, uint64_t from, uint64_t end);
+
 /* The log is known to begin at `start`: what lies before it is dropped. Until this is known the tail may give what retention has removed
  * meanwhile; from then on nobody gets it any more. */
 void tail_starts_at(struct tail *tail, struct tail_stream *stream, uint64_t start);

@@ -129,7 +129,7 @@ static void take_end(struct ends *ends, const struct ends_entry *entry, uint64_t
 
         if (entry->generation != s->tail.generation) return;
         if (end < entry->next || (entry->end_known && end < entry->end)) known_remade(stream, end);
-        else known_seen(stream, end, ends->asked_ms, entry->flying || stream->append.flying > 0);
+        else known_seen(stream, end, ends->asked_ms, entry->flying || stream->append.flying > 0 || follow_keeps_up(stream));
 }
 
 /* What is asked about next is asked about apart, as long as Kafka knows no leader. */

@@ -204,6 +204,7 @@ static void take_all(struct fetch *fetch)
         health_answered(fetch->fetcher->log->health); /* others begin then, and this one may be stopped */
         fetch->fetcher->events->grown(fetch);
         fetch->fresh = fetch->run.upto;
+        fetch->fresh_ms = context_now_ms(fetch->fetcher->log->ctx);
 }
 
 static void start_done(struct helper_job *job)
@@ -314,6 +315,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, struct log_stream *stream, ui
         fetch->state = FETCH_STARTING;
         run_init(&fetch->run, from);
         fetch->fresh = from;
+        fetch->fresh_ms = context_now_ms(fetcher->log->ctx);
         context_count(fetcher->log->ctx, STAT_FETCHES);
         fetch->job = (struct helper_job){.run = start_run, .done = start_done};
         helper_ask(fetcher->log->helper, &fetch->job);

@@ -39,8 +39,9 @@ struct fetch {
         struct run run;
         bool at_end;               /* nothing lies behind the run, as Kafka said last */
         bool told;                 /* Kafka has said something since `grown` */
-        bool vain;                 /* a reader has waited for it in vain since then; for its owner, who sets it */
+        bool vain;                 /* a reader has waited for it in vain since, and nothing says that it is in order; for its owner, who sets it */
         uint64_t fresh;            /* what it has brought just now begins there: in `grown`, else behind its run */
+        uint64_t fresh_ms;         /* when Kafka said something before that, or it began */
         uint64_t low, high;
         rd_kafka_topic_t *rkt;
         rd_kafka_queue_t *queue;

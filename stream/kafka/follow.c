@@ -192,8 +192,7 @@ static struct read *first_that_wants(const struct log_stream *stream, bool *come
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
                 enum read_need need = reader_need(read);
 
-                if (!read->begun) continue;
-                if (need == READ_WANTS && !first) first = read;
+                if (need == READ_WANTS && read->begun && !first) first = read;
                 if (need == READ_COMES) *comes = true;
         }
         return first;
@@ -352,18 +351,24 @@ bool follow_keeps_up(const struct log_stream *stream)
 {
         const struct fetch *live = stream->read.live;
 
-        return follow_is_of_now(live) && live->state == FETCH_RUNNING && !live->vain && live->fresh >= stream->read.end;
+        if (!follow_is_of_now(live) || live->state != FETCH_RUNNING || live->vain) return false;
+        return live->fresh >= stream->read.end || tail_is_all_from(&stream->read.tail, live->fresh, stream->read.end);
+}
+
+bool follow_vouches(const struct log_stream *stream)
+{
+        return follow_keeps_up(stream) && context_now_ms(stream->log->ctx) - stream->read.live->fresh_ms <= stream->log->limits.sweep_ms;
 }
 
 static void note_end(const struct fetch *fetch)
 {
         struct log_stream *stream = fetch->stream;
         uint64_t now = context_now_ms(stream->log->ctx);
-        bool flying = stream->append.flying > 0;
+        bool lives = fetch == stream->read.live;
 
         if (!fetch->at_end && (!fetch->run.count || fetch->run.upto < stream->read.end)) return;
-        if (fetch == stream->read.live && follow_keeps_up(stream)) known_followed(stream, fetch->run.upto, now, flying);
-        else known_seen(stream, fetch->run.upto, now, flying);
+        if (lives && follow_vouches(stream)) known_followed(stream, fetch->run.upto, now);
+        else known_seen(stream, fetch->run.upto, now, stream->append.flying > 0 || (!lives && follow_keeps_up(stream)));
 }
 
 static void grown(struct fetch *fetch)

@@ -6,7 +6,6 @@
 
 enum {
         TRUST_SWEEPS = 4, /* sweeps' periods: see known_is_sure */
-        PATIENT_SWEEPS = 2, /* the same: see known_seen */
         QUIET_MS = 60000, /* between two warnings of one stream */
         LAPSE_TIMES = 2,  /* times that trust, or the time from sweep to sweep where that is longer: see lapsed */
 };
@@ -73,7 +72,12 @@ static void heed_creation(struct log_stream *stream)
         s->recreated_ms = 0;
         s->heeded_ms = context_now_ms(stream->log->ctx);
         drop(stream, s->heeded_ms);
-        TAILQ_FOREACH(read, &s->reads, entry) read->ask.index = read->from; /* what it stepped over may have been another topic's */
+        /* What they stepped over may have been another topic's. */
+        TAILQ_FOREACH(read, &s->reads, entry) {
+                /* cppcheck-suppress uninitvar; it does not see through the list's macro */
+                if (!read->taken_back) read->ask.index = read->from;
+                read->taken_back = true;
+        }
 }
 
 void known_created(struct log_stream *stream)
@@ -132,25 +136,25 @@ void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms)
 }
 
 /* With appends of our own under way nobody can tell whose it is: the next look does, or what is acknowledged of ours meanwhile; and what the live
- * fetch is about to bring is known then. Where nothing of this comes, readers of what lies before may not wait for it. */
-void known_seen(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool flying)
+ * fetch is about to bring is known then. Where nothing of this comes, readers of what lies before may not wait for it. No longer than what
+ * Kafka said holds for who does not wait (reader_need), or his questions would be answered in vain, one after the other. */
+void known_seen(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool awaited)
 {
         const struct read_stream *s = &stream->read;
-        uint64_t patience = PATIENT_SWEEPS * (uint64_t)stream->log->limits.sweep_ms;
 
         known_doubt(stream, at_ms);
         if (s->end_known && end > s->end) {
-                if ((flying || follow_keeps_up(stream)) && context_now_ms(stream->log->ctx) - s->end_ms <= patience) return;
+                if (awaited && context_now_ms(stream->log->ctx) - s->end_ms <= stream->log->limits.sweep_ms) return;
                 known_grown(stream);
-                if (!flying) follow_foreign(stream);
+                if (stream->append.flying == 0) follow_foreign(stream);
         }
         known_end(stream, end, at_ms);
 }
 
-void known_followed(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool flying)
+void known_followed(struct log_stream *stream, uint64_t end, uint64_t at_ms)
 {
         known_doubt(stream, at_ms);
-        if (end > stream->read.end && !flying) follow_foreign(stream);
+        if (end > stream->read.end && stream->append.flying == 0) follow_foreign(stream);
         known_end(stream, end, at_ms);
 }
 

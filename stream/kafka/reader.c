@@ -242,10 +242,10 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
 {
         struct read_stream *s = &stream->read;
         uint64_t now = context_now_ms(stream->log->ctx);
-        bool followed, foreign;
+        bool vouched, foreign;
 
         known_doubt(stream, now);
-        followed = follow_keeps_up(stream);
+        vouched = follow_vouches(stream);
         foreign = s->end_known && index > s->end;
         switch (tail_acked(stream->log->reader->tail, &s->tail, index, take_record)) {
         case TAIL_REMADE:
@@ -256,7 +256,7 @@ void reader_acked(struct log_stream *stream, uint64_t index, struct tail_record 
         case TAIL_RESTARTED: foreign = true; break;
         default: break;
         }
-        if (foreign && !followed) known_grown_before_ours(stream);
+        if (foreign && !vouched) known_grown_before_ours(stream);
         if (foreign) follow_foreign(stream);
         known_end(stream, index + 1, now);
         wait_for_flush(stream);

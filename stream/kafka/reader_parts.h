@@ -27,6 +27,7 @@ struct read {
         struct timer deadline;
         uint64_t asked_ms, pass;
         bool begun;             /* it has been looked at, in the turn after it was asked for: nothing is fetched for it before */
+        bool taken_back;        /* a creation has taken it back to `from`: once is enough, or it would not get on */
         bool of_another;        /* it was asked for before the topic was made anew: nothing that it waits for behind the end will come */
 };
 
@@ -65,10 +66,10 @@ bool known_is_sure(const struct log_stream *stream, uint64_t since_ms);
 void known_doubt(struct log_stream *stream, uint64_t at_ms);
 /* A look: the log ended there, or further on, when that was asked. */
 void known_end(struct log_stream *stream, uint64_t end, uint64_t at_ms);
-/* The same of one that may have grown by what others write. `flying`: so may it have by appends of this node that are under way. */
-void known_seen(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool flying);
-/* The same, brought by the live fetch, which had kept up: nothing is doubtful. */
-void known_followed(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool flying);
+/* The same of one that may have grown by what others write. `awaited`: something is under way that tells soon whose it is. */
+void known_seen(struct log_stream *stream, uint64_t end, uint64_t at_ms, bool awaited);
+/* The same, brought by the live fetch, which had kept up and was not silent: nothing is doubtful. */
+void known_followed(struct log_stream *stream, uint64_t end, uint64_t at_ms);
 /* It is another topic: all that was fetched goes, its end is not known, and reads are where they were asked for, since what they stepped over
  * lay in the topic that is gone. */
 void known_anew(struct log_stream *stream);
@@ -102,8 +103,11 @@ void follow_plan_soon(struct log_stream *stream);
 void follow_foreign(struct log_stream *stream);
 /* Whether what the fetch brought is of the topic as it is known now. NULL: false. */
 bool follow_is_of_now(const struct fetch *fetch);
-/* Whether the live fetch has brought all that is known to be there: what others write then comes through it, one record after the other. */
+/* Whether the live fetch has brought all that is known to be there, but for our own newest: what others write then comes through it, one record after
+ * the other. */
 bool follow_keeps_up(const struct log_stream *stream);
+/* The same, and it was not silent: nobody has made the topic anew. */
+bool follow_vouches(const struct log_stream *stream);
 /* Drops what was fetched, and lets fetches that are out end. */
 void follow_drop(struct log_stream *stream);
 /* The stream had that generation until now, and what was in memory is in doubt: drops what was fetched. Fetches that are out go on, so that

@@ -3,13 +3,13 @@
 #include "stream/kafka/reader_parts.h"
 #include "tests/support/mock_log.h"
 
-enum { FETCH = 1, THEIRS = FOLLOWED_OURS + 1, HANGS_MS = 2 * MOCK_LOG_MS };
+enum { FETCH = 1, LIST_OFFSETS = 2, SELDOM_MS = 10000, THEIRS = FOLLOWED_OURS + 1, HANGS_MS = 2 * MOCK_LOG_MS };
 
 static void check_text(const struct seen *seen, uint64_t index, const char *text) { check_record(seen, 0, index, bytes_of_text(text)); }
 
 static struct log_read one_at(uint64_t index)
 {
-        struct log_read one = usual(index, 0);
+        struct log_read one = usual(index, MOCK_LOG_MS);
 
         one.max_records = 1;
         return one;
@@ -22,14 +22,20 @@ static struct seen *read_one(struct mock_log *f, struct log_stream *stream, uint
 
 /* --- a live fetch that hangs --- */
 
-/* The live fetch has no answer any more, and somebody else's record stands where it goes on. */
+/* The live fetch has no answer any more. */
+static void hang(struct mock_log *f, const struct log_stream *stream, uint64_t upto)
+{
+        while (stream->read.live->run.upto < upto) probe_run(f->probe, 1);
+        embedded_push_late(f->probe->log, FETCH, 0, HANGS_MS, 1);
+        while (embedded_errors_left(f->probe->log, FETCH)) probe_run(f->probe, 1);
+}
+
+/* ... and somebody else's record stands where it goes on. */
 static struct log_stream *new_stream_that_hangs(struct mock_log *f, uint64_t *waits)
 {
         struct log_stream *stream = new_followed_stream(f, waits);
 
-        while (stream->read.live->run.upto < THEIRS) probe_run(f->probe, 1);
-        embedded_push_late(f->probe->log, FETCH, 0, HANGS_MS, 1);
-        while (embedded_errors_left(f->probe->log, FETCH)) probe_run(f->probe, 1);
+        hang(f, stream, THEIRS);
         write_as_another(f, stream, "theirs again");
         return stream;
 }
@@ -46,6 +52,7 @@ static void a_live_fetch_that_hangs_is_not_waited_for_again(void **state)
 
         mock_log_open(f);
         stream = new_stream_that_hangs(f, &waits);
+        while (stream->read.end == THEIRS) probe_run(f->probe, 10); /* the sweep looks */
         probe_cancel(f->probe, waits);
         assert_int_equal(await(f->probe, ask_read(f->probe, stream, usual(THEIRS, READ_LOOK_MS)))->count, 0);
         check_text(read_one(f, stream, THEIRS), THEIRS, "theirs again");
@@ -101,7 +108,7 @@ static void until_brought(struct mock_log *f, const struct log_stream *stream, u
  * again, however often they write, or readers of the past would not get on. */
 static void growth_makes_what_fetches_have_brought_doubtful_now_and_then(void **state)
 {
-        enum { SELDOM_MS = 10000, OFTEN_MS = 1, TRUST_MS = 4 * OFTEN_MS };
+        enum { OFTEN_MS = 1, TRUST_MS = 4 * OFTEN_MS };
         struct mock_log *f = *state;
         struct log_stream *stream;
         uint64_t waits;
@@ -134,22 +141,27 @@ static void growth_makes_what_fetches_have_brought_doubtful_now_and_then(void **
 /* What others write comes through the live fetch, one record after the other: nothing that is in memory is doubtful. */
 static void what_is_followed_is_not_doubtful(void **state)
 {
-        enum { SELDOM_MS = 10000, RECORDS = 50 };
+        enum { RECORDS = 50 };
         struct mock_log *f = *state;
         struct log_stream *stream;
         uint64_t waits, hits, fetches;
 
         mock_log_open(f);
         stream = new_followed_stream(f, &waits);
+        until_brought(f, stream, FOLLOWED_OURS);
         stream->log->limits.sweep_ms = SELDOM_MS; /* no sweep finds it before the live fetch brings it */
         stream->read.grown_ms = 0;
+        stream->read.grown = false;
         for (uint64_t i = THEIRS; i < THEIRS + RECORDS; i++) {
                 write_as_another(f, stream, "theirs again");
                 check_text(await(f->probe, waits), i, "theirs again");
                 waits = ask_read(f->probe, stream, usual(i + 1, 2 * MOCK_LOG_MS));
         }
+        hang(f, stream, THEIRS + RECORDS);
         assert_int_equal(appended(f->probe, stream, bytes_of_text("ours")), THEIRS + RECORDS);
         check_text(await(f->probe, waits), THEIRS + RECORDS, "ours");
+        assert_int_equal(stream->read.live->run.upto, THEIRS + RECORDS);
+        assert_true(follow_keeps_up(stream)); /* though Kafka's word of ours came before it */
         assert_int_equal(stream->read.grown_ms, 0);
         assert_false(stream->read.grown);
         hits = counted(f, STAT_TAIL_HITS);
@@ -161,10 +173,29 @@ static void what_is_followed_is_not_doubtful(void **state)
         log_stream_put(f->probe->log, stream);
 }
 
+/* ... but where the live fetch was silent before, the topic may have been made anew and filled. */
+static void what_is_followed_after_a_silence_is_doubtful(void **state)
+{
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t waits;
+
+        mock_log_open(f);
+        stream = new_followed_stream(f, &waits);
+        until_brought(f, stream, FOLLOWED_OURS);
+        while (!stream->read.live->at_end) probe_run(f->probe, 10);
+        stream->log->limits.sweep_ms = SELDOM_MS;
+        stream->read.grown_ms = 0;
+        stream->read.live->fresh_ms -= SELDOM_MS + 1;
+        write_as_another(f, stream, "theirs");
+        check_text(await(f->probe, waits), THEIRS, "theirs");
+        assert_true(stream->read.grown_ms);
+        log_stream_put(f->probe->log, stream);
+}
+
 /* An append of ours is under way: a log that has grown has grown by it, as far as is known, and nothing is doubtful. */
 static void what_may_be_ours_makes_nothing_doubtful(void **state)
 {
-        enum { SELDOM_MS = 10000 };
         struct mock_log *f = *state;
         struct log_stream *stream;
         uint64_t hits;
@@ -227,18 +258,39 @@ static void what_is_in_memory_is_not_fetched_whatever_ends_just_then(void **stat
 {
         struct mock_log *f = *state;
         struct log_stream *stream;
-        uint64_t waits, fetches;
+        uint64_t waits;
 
+        f->limits.sweep_ms = SELDOM_MS; /* memory is trusted for long */
         mock_log_open(f);
         stream = new_stream(f, 0);
-        for (int i = 0; i < 2; i++) write_as_another(f, stream, "theirs");
-        check_text(read_one(f, stream, 0), 0, "theirs");
-        fetches = counted(f, STAT_FETCHES);
-        waits = ask_read(f->probe, stream, usual(INT64_MAX, MOCK_LOG_MS));
+        appended(f->probe, stream, bytes_of_text("ours"));
+        waits = ask_read(f->probe, stream, usual(1, MOCK_LOG_MS));
         probe_run(f->probe, 10);
         probe_cancel(f->probe, waits);
-        check_text(read_one(f, stream, 1), 1, "theirs");
-        assert_int_equal(counted(f, STAT_FETCHES), fetches);
+        check_text(read_one(f, stream, 0), 0, "ours");
+        assert_int_equal(counted(f, STAT_FETCHES), 0);
+        log_stream_put(f->probe->log, stream);
+}
+
+/* Who does not wait asks behind the end, and the live fetch that should tell hangs: he has his answer from a few questions, none of them in vain. */
+static void who_does_not_wait_asks_not_again_and_again(void **state)
+{
+        enum { ENOUGH = 100000, FEW = 5, OLD_MS = 260 };
+        struct mock_log *f = *state;
+        struct log_stream *stream;
+        uint64_t waits, end_ms;
+
+        mock_log_open(f);
+        stream = new_followed_stream(f, &waits);
+        hang(f, stream, THEIRS);
+        end_ms = stream->read.end_ms;
+        while (stream->read.end_ms == end_ms) probe_run(f->probe, 1); /* a sweep just now */
+        probe_cancel(f->probe, waits);
+        write_as_another(f, stream, "theirs again");
+        while (context_now_ms(stream->log->ctx) < stream->read.end_ms + OLD_MS) probe_run(f->probe, 1);
+        embedded_push_late(f->probe->log, LIST_OFFSETS, 0, 0, ENOUGH);
+        assert_int_equal(await(f->probe, ask_read(f->probe, stream, usual(THEIRS + 2, 0)))->count, 0);
+        assert_in_range(ENOUGH - embedded_errors_left(f->probe->log, LIST_OFFSETS), 1, FEW);
         log_stream_put(f->probe->log, stream);
 }
 
@@ -252,7 +304,9 @@ int main(void)
                 T(who_waits_for_a_live_fetch_in_vain_leaves_the_past_to_others),
                 T(what_is_in_memory_is_not_fetched_whatever_ends_just_then),
                 T(growth_makes_what_fetches_have_brought_doubtful_now_and_then),
+                T(who_does_not_wait_asks_not_again_and_again),
                 T(what_is_followed_is_not_doubtful),
+                T(what_is_followed_after_a_silence_is_doubtful),
                 T(what_may_be_ours_makes_nothing_doubtful),
                 T(the_past_is_given_though_its_end_is_never_said),
                 T(an_append_that_shows_that_others_wrote_makes_what_was_fetched_doubtful),
