@@ -75,7 +75,8 @@ static void heed_creation(struct log_stream *stream)
         /* What they stepped over may have been another topic's. */
         TAILQ_FOREACH(read, &s->reads, entry) {
                 /* cppcheck-suppress uninitvar; it does not see through the list's macro */
-                if (!read->taken_back) read->ask.index = read->from;
+                if (read->taken_back || read->ask.index == read->from) continue;
+                read->ask.index = read->from;
                 read->taken_back = true;
         }
 }
@@ -168,6 +169,7 @@ void known_anew(struct log_stream *stream)
         stream->read.end_known = false;
         TAILQ_FOREACH(read, &stream->read.reads, entry) {
                 read->ask.index = read->from;
+                read->taken_back = false;
                 read->of_another = true;
         }
 }
