@@ -123,6 +123,9 @@ test: ## everything
 .PHONY: bench
 bench: $(BUILD)/strop-node $(LOAD_BIN) ## load a node on the embedded log, or on the Kafka at BENCH_KAFKA
 	@tests/bench/run $(BUILD) $(or $(BENCH_KAFKA),embedded)
+.PHONY: bench-reading
+bench-reading: $(BUILD)/strop-node $(LOAD_BIN) ## how late others' records are, how fast the past is read, what waiting readers cost, on a real Kafka
+	@tests/bench/reading $(BUILD)
 .PHONY: bench-interop
 bench-interop: $(BUILD)/strop-node interop ## how long an echo takes between two real Ockam endpoints through the node on a real Kafka
 	@STROP_BUILD=$(BUILD) tests/interop/bench

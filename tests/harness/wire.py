@@ -98,6 +98,21 @@ class StreamClient:
         assert answer.data().decode() == name
         return sender
 
+    def create_partitioned(self, name, partitions):
+        """The addresses, by partition."""
+        self.send(["stream_kafka"], data("stream_create_partitioned") + data(b"\1" + data(name) + uint(partitions)))
+        addresses = {}
+        for _ in range(partitions):
+            sender, protocol, answer = self.receive()
+            assert protocol == "stream_create_partitioned" and answer.data().decode() == name
+            addresses[answer.uint()] = sender
+        return addresses
+
+    def index_partitioned(self, client_id, name, partition):
+        _, answer = self.ask("stream_kafka_index", "stream_index_partitioned", b"\0" + data(client_id) + data(name) + uint(partition))
+        assert (answer.data().decode(), answer.data().decode(), answer.uint()) == (client_id, name, partition)
+        return answer.uint() if answer.byte() else None
+
     def push(self, stream, value):
         self.requests += 1
         _, answer = self.ask(stream, "stream_push", uint(self.requests) + data(value))

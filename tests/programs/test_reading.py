@@ -91,8 +91,9 @@ def test_a_hubs_kafka_is_taken_over_in_place(kafka, start_node, connect):
     kafka_wire.create_topic(kafka.address, "hub_b_to_a", partitions=2, config=config)
     kafka_wire.create_topic(kafka.address, "hub_a_to_b")
     kcat.produce_lines(kafka.address, "hub_b_to_a", [f"old {number}" for number in range(10)])
-    kcat.produce_lines(kafka.address, "hub_b_to_a", ["second partition"], partition=1)
+    kcat.produce_lines(kafka.address, "hub_b_to_a", [f"second partition {number}" for number in range(3)], partition=1)
     kafka_wire.commit_offset(kafka.address, "alice-of-the-hub", "hub_b_to_a", 7)
+    kafka_wire.commit_offset(kafka.address, "alice-of-the-hub", "hub_b_to_a", 2, partition=1)
     kafka_wire.delete_records(kafka.address, "hub_b_to_a", 3)
 
     def state():
@@ -113,10 +114,14 @@ def test_a_hubs_kafka_is_taken_over_in_place(kafka, start_node, connect):
     alice.save("alice-of-the-hub", "b_to_a", 11)
     assert alice.pull(to_read, 0, limit=1) == [(3, b"old 3")], "the log's start"
     assert bob.push(bob.create("a_to_b"), b"the other way") == 0
+    second = alice.create_partitioned("b_to_a", 2)[1]
+    assert alice.index_partitioned("alice-of-the-hub", "b_to_a", 1) == 2
+    assert alice.pull(second, 2) == [(2, b"second partition 2")]
+    assert bob.push(bob.create_partitioned("b_to_a", 2)[1], b"new") == 3
     assert node.stop() == 0
     assert state() == before
     assert kafka_wire.committed_offset(kafka.address, "alice-of-the-hub", "hub_b_to_a") == (11, "")
-    assert [record.value for record in kcat.records(kafka.address, "hub_b_to_a", 1)] == [b"second partition"]
+    assert [record.value for record in kcat.records(kafka.address, "hub_b_to_a", 1)] == [*(b"second partition %d" % n for n in range(3)), b"new"]
 
 
 # --- a broker that stands still --------------------------------------------------------------------------------------

@@ -153,6 +153,7 @@ def test_streams_and_connections_at_once_and_gone(request, start, keep, where, c
         bytes_each=(full - before) / count, cpu_with_neighbour=cpu, rss_before=before, rss_full=full, rss_after=left[0],
         descriptors=[descriptors, left[1]], threads=[few - 4, threads(node)],
     )
+    assert (full - before) / count <= 12 * KIB
     again = load(node, keep, count, 2 * count, 100)
     assert again.wait(1500) == 0, again.tail()
     rss = gone(node, before + STAYS + 2 * mock, few)

@@ -1,4 +1,5 @@
 /* Streams that Kafka does not want to make, or not yet, on the mock cluster. */
+#include "stream/kafka/cluster.h"
 #include "stream/kafka/topics.h"
 #include "tests/support/mock_log.h"
 
@@ -107,17 +108,37 @@ static void what_a_policy_forbids_is_an_error_at_once(void **state)
         assert_ok(create(f));
 }
 
+/* Stands between the log and its cluster, and counts requests. */
+static const struct cluster_ops *true_ops;
+static unsigned requests;
+
+static void count_create(struct cluster *cluster, struct cluster_batch *batch)
+{
+        requests++;
+        true_ops->create(cluster, batch);
+}
+
+/* One request at a time carries all that was asked for meanwhile. */
 static void a_thousand_at_once(void **state)
 {
         struct mock_log *f = *state;
+        struct cluster *cluster = mock_log_inside(f)->cluster;
+        struct cluster_ops counting;
         uint64_t tokens[CREATES];
         char topic[160];
 
+        true_ops = cluster->ops;
+        counting = *true_ops;
+        counting.create = count_create;
+        cluster->ops = &counting;
+        requests = 0;
         for (unsigned i = 0; i < CREATES; i++) {
                 snprintf(topic, sizeof topic, "%s-%u", f->probe->topic, i);
                 tokens[i] = ask_create(f->probe, topic, 1);
         }
         for (unsigned i = 0; i < CREATES; i++) assert_ok(await(f->probe, tokens[i])->err);
+        cluster->ops = true_ops;
+        assert_in_range(requests, 1, 2 + CREATES / CLUSTER_BATCH_MAX);
         for (unsigned i = 0; i < CREATES; i++) {
                 struct log_stream *stream;
 
