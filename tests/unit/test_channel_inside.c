@@ -212,6 +212,54 @@ static void C24_the_worst_messages_are_soon_done_with(void **state)
         both_go_on();
 }
 
+/* Another channel of Alice's, whose message 3 is held back: gives its number, and makes the channel `ours`. */
+static size_t hold_message_3(void)
+{
+        const size_t m1 = rig.seen_count;
+
+        rig.hold = true;
+        side_start(&alice, "listener", 5000);
+        test_context_advance(&rig.tc, 0);
+        rig_deliver(&rig, m1);
+        rig_deliver(&rig, m1 + 1);
+        ours = alice.up_last;
+        assert_int_equal(rig.seen_count, m1 + 3);
+        return m1 + 2;
+}
+
+/* Of the very channel, before its responder has message 3: early, lost, and nothing else. */
+static void C15_refreshed_credentials_and_a_close_before_message_3(void **state)
+{
+        (void)state;
+        const unsigned ups = bob.ups;
+        struct party longer;
+        size_t m3 = hold_message_3();
+
+        channel_close(ours);
+        rig_turn(&rig);
+        rig_deliver(&rig, m3 + 1);
+        assert_int_equal(bob.ups, ups);
+        rig_deliver(&rig, m3);
+        assert_int_equal(bob.ups, ups + 1);
+        assert_int_equal(bob.closes, 0);
+        rig_deliver(&rig, m3 + 1); /* it may well come again */
+        assert_int_equal(bob.closes, 1);
+
+        m3 = hold_message_3();
+        party_init(&longer, 1, 3, rig.tc.utc_s - 1000);
+        send_history_of(&longer);
+        rig_turn(&rig);
+        rig_deliver(&rig, m3 + 1);
+        assert_int_equal(bob.ups, ups + 1);
+        assert_false(bob_knows(&longer));
+        rig_deliver(&rig, m3);
+        assert_int_equal(bob.ups, ups + 2);
+        assert_false(bob_knows(&longer));
+        rig_deliver(&rig, m3 + 1);
+        assert_true(bob_knows(&longer));
+        party_clear(&longer);
+}
+
 /* As many changes as are taken, each with two signatures to be checked, in refreshed credentials and in a handshake; and 300. */
 static void C24_the_longest_histories_are_soon_done_with(void **state)
 {
@@ -391,6 +439,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 with_rig(C13_refreshed_credentials_bring_longer_histories_only),
+                with_rig(C15_refreshed_credentials_and_a_close_before_message_3),
                 with_rig(credentials_themselves_are_passed_over),
                 with_rig(C24_histories_that_are_damaged_or_large),
                 with_rig(C24_the_worst_messages_are_soon_done_with),
