@@ -8,7 +8,7 @@ import pytest
 from harness.hostile import Elsewhere, Neighbour
 from harness.kafka import Kafka
 from harness.process import Process
-from harness.programs import Alice, Bob, Node
+from harness.programs import BUILD, Alice, Bob, Node
 from harness.wire import StreamClient
 
 
@@ -85,6 +85,18 @@ keep_long = pytest.fixture(keeping, scope="module", name="keep_long")
 def log(request):
     """Where streams are kept: the value of --kafka. A test that takes it runs once on each."""
     return "embedded" if request.param == "embedded" else request.getfixturevalue("kafka").address
+
+
+@pytest.fixture
+def preloaded(monkeypatch):
+    """Sets what the preloaded library does (tests/harness/preload.c) in programs that are started from then on."""
+
+    def use(**what):
+        monkeypatch.setenv("LD_PRELOAD", str(BUILD / "tests/harness/preload.so"))
+        for name, value in what.items():
+            monkeypatch.setenv(name, str(value))
+
+    return use
 
 
 @pytest.fixture

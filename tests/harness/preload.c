@@ -1,18 +1,22 @@
-/* A library that tests of the programs put before libsodium and libcrypto (LD_PRELOAD), told by the environment what to do:
+/* A library that tests of the programs put before libsodium, libcrypto and libc (LD_PRELOAD), told by the environment what to do:
  *
  *   STROP_WRONG=FUNCTION           that function gives a wrong answer
  *   STROP_WRONG="FUNCTION accepts" that function finds everything right
  *   STROP_KEYS=FILE                every key that a primitive is given is appended there: a byte that says how long it is, and the key
+ *   STROP_DIALS=FILE               every address that is dialled, and every name that is looked up, is appended there, a line each
  *
  * It keeps no copy of a key in the memory of the program, which the tests search. */
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <openssl/evp.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -53,6 +57,36 @@ static void record(const unsigned char *key, size_t n)
         if (!path || n > UINT8_MAX) return;
         if (fd < 0) fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (fd < 0 || writev(fd, parts, 2) != (ssize_t)n + 1) abort();
+}
+
+static void note(const char *what, unsigned port)
+{
+        const char *path = getenv("STROP_DIALS");
+        char line[512];
+        int n, fd;
+
+        if (!path) return;
+        n = snprintf(line, sizeof line, "%s %u\n", what, port);
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (fd < 0 || n < 0 || (size_t)n >= sizeof line || write(fd, line, (size_t)n) != n) abort();
+        close(fd);
+}
+
+EXPORTED int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t n)
+{
+        const struct sockaddr_in *in4 = address.__sockaddr_in__;
+        const struct sockaddr_in6 *in6 = address.__sockaddr_in6__;
+        char text[INET6_ADDRSTRLEN] = "";
+
+        if (in4->sin_family == AF_INET) note(inet_ntop(AF_INET, &in4->sin_addr, text, sizeof text), ntohs(in4->sin_port));
+        if (in6->sin6_family == AF_INET6) note(inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text), ntohs(in6->sin6_port));
+        return REAL(connect)(fd, address, n);
+}
+
+EXPORTED int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+        note(node ? node : "", 0);
+        return REAL(getaddrinfo)(node, service, hints, found);
 }
 
 EXPORTED int crypto_hash_sha256(unsigned char *out, const unsigned char *in, unsigned long long n)

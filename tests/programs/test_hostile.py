@@ -244,15 +244,18 @@ def test_R6_nodes_do_not_answer_answers(start, neighbour_of):
         assert hostile.figures(node)["drop_reply"] >= 15
 
 
-def test_R7_the_node_dials_nobody(start, neighbour_of):
-    """A listener that is named in every route must see nobody."""
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "192.0.2.7", "name.example"])
+def test_R7_the_node_dials_nobody(start, neighbour_of, preloaded, tmp_path, host):
+    """Nothing that is named in a route is dialled, or looked up; the node goes on dialling its Kafka alone."""
+    preloaded(STROP_DIALS=tmp_path / "dials")
     node = start()
     neighbour_of(node)
     client = StreamClient(node.address)
     stream = client.create("s")
     with socket.create_server(("127.0.0.1", 0)) as trap:
         trap.setblocking(False)
-        tcp = b"\1" + wire.data(f"127.0.0.1:{trap.getsockname()[1]}")
+        port = trap.getsockname()[1]
+        tcp = b"\1" + wire.data(f"{host}:{port}")
         local = b"\0" + wire.data(stream)
         payload = wire.data(wire.data("stream_push") + wire.data(b"\1" + wire.data("x")))
         for hops in ([tcp], [tcp, local], [local, tcp], [tcp, tcp, tcp]):
@@ -265,6 +268,8 @@ def test_R7_the_node_dials_nobody(start, neighbour_of):
         with pytest.raises(BlockingIOError):
             trap.accept()
     assert hostile.figures(node)["drop_no_worker"] >= 2
+    dialled = [line.split() for line in (tmp_path / "dials").read_text().splitlines()]
+    assert {"127.0.0.1"} == {name for name, _ in dialled} and str(port) not in {number for _, number in dialled}
 
 
 STATES = {

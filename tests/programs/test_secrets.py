@@ -13,7 +13,6 @@ import pytest
 from harness.process import Process
 from harness.programs import BUILD, Alice, Bob, Node, Program, one_line_error
 
-PRELOAD = BUILD / "tests/harness/preload.so"
 NOBODY = 65534
 
 # The function that computes wrongly, and what the program says of it.
@@ -33,18 +32,6 @@ WRONG = {
     "EVP_CipherUpdate": "AES-256-GCM",
     "EVP_CipherFinal_ex accepts": "AES-256-GCM",  # a wrong tag
 }
-
-
-@pytest.fixture
-def preloaded(monkeypatch):
-    """Sets what the preloaded library does (tests/harness/preload.c) in programs that are started from then on."""
-
-    def use(**what):
-        monkeypatch.setenv("LD_PRELOAD", str(PRELOAD))
-        for name, value in what.items():
-            monkeypatch.setenv(name, str(value))
-
-    return use
 
 
 @pytest.mark.parametrize("wrong", WRONG)
