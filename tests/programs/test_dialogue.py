@@ -3,7 +3,7 @@
 import pytest
 
 from harness import kafka_wire, kcat
-from harness.wire import Reader
+from harness.wire import Reader, message
 
 LINES = ["hello", "", "grüße, 世界", "tab\there", "  blanks at both ends  ", "x" * 1000]
 
@@ -68,6 +68,21 @@ def test_control_characters_are_shown_not_obeyed(start_node, start_bob, start_al
     assert alice.finish() == 0
     for text in (*bob.wait_received(1), *alice.out):
         assert "\x1b" not in text and "\x07" not in text and "[31m text" in text
+
+
+def test_C23_an_echo_loop_through_kafka_dies_after_the_first_record(kafka, start_node, start_bob, start_alice):
+    """Records that no Alice has sent, to workers of Bob's and with a way back to such: they stand there once, and nothing follows from them."""
+    node = start_node(kafka=kafka.address)
+    bob = start_bob(node.address)
+    planted = [message([to], b"planted", back=[back]) for to in ("echoer", "listener", "bob") for back in ("echoer", "listener", to)]
+    for record in planted:
+        kcat.produce(kafka.address, bob.alice_to_bob, record)
+    alice = start_alice(bob.invitation)
+    alice.say("behind all of them")
+    assert alice.finish() == 0
+    assert bob.wait_received(1) == ["behind all of them"]
+    assert [record.value for record in kcat.records(kafka.address, bob.alice_to_bob) if b"planted" in record.value] == planted
+    assert not [record for record in kcat.records(kafka.address, bob.bob_to_alice) if b"planted" in record.value]
 
 
 @pytest.fixture
